@@ -1,0 +1,41 @@
+# make setup | demo | test | check | bench-quick | clean. A fresh clone needs nothing but Python 3.11+ and make.
+# PIP_FLAGS passes options to pip, for instance an index that offers the CPU build of torch.
+
+PYTHON    ?= $(shell command -v python3.11 || command -v python3)
+PIP_FLAGS ?=
+BIN       := .venv/bin
+STAMP     := .venv/.keiki-installed
+
+.PHONY: setup demo test check bench-quick clean
+.DELETE_ON_ERROR:
+
+setup: $(STAMP)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keiki needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+
+# torch first and pinned: whatever else is installed then takes this build instead of choosing its own.
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: setup
+	$(BIN)/keiki demo
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict keiki
+
+test: check
+	$(BIN)/python -m pytest -q
+
+bench-quick: setup
+	$(BIN)/python bench/quick.py
+
+# The environment and the runs stay: they are yours.
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find keiki tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

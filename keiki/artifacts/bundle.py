@@ -1,0 +1,169 @@
+"""The bundle: a folder that predicts. Opened only after every byte of it was checked; knows no training.
+
+model.onnx, model.onnx.data   backbone, standardiser, head, temperature: raw inputs to "logits" and "probabilities"
+model.safetensors             the same weights for whoever goes on training
+tokenizer.json ...            files of the preprocessing
+seen.json                     SHA-256 of every item that the fit has seen
+bundle.json                   preprocessing, classes, calibration, thresholds, versions, SHA-256 of every file
+README.md                     the model card
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from keiki.artifacts import manifest
+from keiki.artifacts.predictions import Predictions
+from keiki.core.errors import BundleError, UnreadableItem
+from keiki.core.files import read_json
+from keiki.core.options import near_miss
+from keiki.data.task import Raw, Target
+from keiki.data.transforms.base import Array, Transform, restore
+from keiki.engines.onnx import OnnxEngine
+from keiki.engines.plan import usable_cores
+
+FOLDER = "bundle"  # of a run, where its bundle lies
+GRAPH_FILE = "model.onnx"
+LAST = "last"  # beside the runs: points to the newest
+SEEN_FILE = "seen.json"
+_WINDOW_ITEMS = 1024  # prepared before batches are formed: enough to sort by length,
+_WINDOW_BYTES = 64 * 2**20  # and little enough for a small machine
+
+Scores = npt.NDArray[np.float32]
+
+
+class Bundle:
+    """A checked bundle. Make one with `Bundle.open`."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], threads: int | None = None) -> None:
+        self.folder = folder
+        self.facts = facts
+        self._threads = threads or usable_cores()
+        try:
+            target = facts["target"]
+            self.target = Target(tuple(target["classes"]), target["name"], target["kind"])
+            self.name = str(facts["name"])
+            self.modality = str(facts["modality"])
+            self.batch_size = int(facts["batch_size"])
+            self.accept_from: float | None = facts["thresholds"]["accept"]
+            self._transform_facts: Mapping[str, Any] = facts["transform"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"'{folder / manifest.FILE}' lacks {error}.", hint=manifest.AGAIN) from error
+
+    @classmethod
+    def open(cls, path: Path | str, threads: int | None = None) -> Self:
+        """The bundle in a run folder or a bundle folder; raises BundleError if one byte of it is not as written."""
+        folder = find(Path(path))
+        return cls(folder, manifest.read(folder), threads)
+
+    @cached_property
+    def transform(self) -> Transform:
+        """The preprocessing, as in training."""
+        return restore(self._transform_facts, self.folder)
+
+    @cached_property
+    def engine(self) -> OnnxEngine:
+        """The graph, opened on first use."""
+        return OnnxEngine(self.folder / GRAPH_FILE, self._threads)
+
+    def seen(self) -> frozenset[str]:
+        """SHA-256 of every item that the fit has seen."""
+        return frozenset(read_json(self.folder / SEEN_FILE)["digests"])
+
+    def predict(self, raws: Sequence[Raw]) -> Predictions:
+        """Answers for N raw items (paths of pictures, or texts); what cannot be read is an error of its row."""
+        outputs, errors = self._run(raws)
+        return Predictions(self.target.classes, outputs["probabilities"], errors, self.accept_from)
+
+    def logits(self, raws: Sequence[Raw]) -> Scores:
+        """Logits (N, C) before calibration, a row of NaN where an item cannot be read."""
+        return self._run(raws)[0]["logits"]
+
+    def run_prepared(self, prepared: Sequence[Array]) -> dict[str, Scores]:
+        """Logits and probabilities (B, C) of prepared items in one batch."""
+        return self.engine.run_all(self.transform.collate(prepared))
+
+    def _run(self, raws: Sequence[Raw]) -> tuple[dict[str, Scores], dict[int, str]]:
+        empty = np.full((len(raws), len(self.target.classes)), np.nan, dtype=np.float32)
+        outputs, errors = {"logits": empty, "probabilities": empty.copy()}, dict[int, str]()
+        for window in self._windows(raws, errors):
+            for batch in self._batches(window):
+                for name, values in self.run_prepared([window[row] for row in batch]).items():
+                    outputs[name][batch] = values
+        return outputs, errors
+
+    def _windows(self, raws: Sequence[Raw], errors: dict[int, str]) -> Iterator[dict[int, Array]]:
+        """Prepared items by row, as many at a time as a small machine can hold; fills `errors`."""
+        window: dict[int, Array] = {}
+        held = 0
+        with ThreadPoolExecutor(max_workers=self._threads) as pool:
+            for start in range(0, len(raws), self.batch_size):
+                for row, result in enumerate(pool.map(self._prepare, raws[start : start + self.batch_size]), start):
+                    if isinstance(result, UnreadableItem):
+                        errors[row] = result.reason
+                    else:
+                        window[row] = result
+                        held += result.nbytes
+                if held >= _WINDOW_BYTES or len(window) >= _WINDOW_ITEMS:
+                    yield window
+                    window, held = {}, 0
+        yield window
+
+    def _prepare(self, raw: Raw) -> Array | UnreadableItem:
+        try:
+            return self.transform.prepare(Path(raw) if self.modality == "image" else raw)
+        except UnreadableItem as error:
+            return error
+
+    def _batches(self, window: Mapping[int, Array]) -> Iterator[list[int]]:
+        """Rows in batches of like cost, so that a short text is not padded to a long one."""
+        rows = sorted(window, key=lambda row: (self.transform.cost(window[row]), row))
+        for start in range(0, len(rows), self.batch_size):
+            yield rows[start : start + self.batch_size]
+
+
+def find(path: Path) -> Path:
+    """The bundle folder meant by `path`: itself, or the one in this run; raises BundleError."""
+    path = followed(path)
+    for folder in (path, path / FOLDER):
+        if (folder / manifest.FILE).is_file():
+            return folder
+    if path.is_dir():
+        raise BundleError(
+            f"'{path}' is neither a run nor a bundle: it holds no {manifest.FILE}.",
+            hint=f"Name the folder that 'keiki fit' wrote; {_choices(path)}",
+        )
+    raise BundleError(f"There is no run or bundle '{path}'.", hint=_nearby(path))
+
+
+def followed(path: Path) -> Path:
+    """`runs/last` where links are not to be had: a file that holds the name of the run beside it."""
+    return path.parent / path.read_text(encoding="utf-8").strip() if path.name == LAST and path.is_file() else path
+
+
+def _choices(path: Path) -> str:
+    runs = sorted(child.name for child in path.iterdir() if (child / FOLDER / manifest.FILE).is_file())
+    return f"'{path}' holds the runs {', '.join(runs)}." if runs else "there is none inside it."
+
+
+def _nearby(path: Path) -> str:
+    parent = path.parent
+    if not parent.is_dir():
+        return f"The folder '{parent}' does not exist either; 'keiki fit DATA' makes a run."
+    guess = near_miss(path.name, [child.name for child in parent.iterdir()])
+    return f"Did you mean '{parent / guess}'?" if guess else "'keiki fit DATA' makes one."
+
+
+def load(path: Path | str) -> Bundle:
+    """The model in a run or bundle folder; `keiki.load`. Raises BundleError where it is not as it was written.
+
+    `load("runs/last").predict(["photo.jpg"]).labels`
+    """
+    return Bundle.open(path)

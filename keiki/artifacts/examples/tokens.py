@@ -1,0 +1,48 @@
+"""Predict texts with this folder alone: pip install onnxruntime numpy tokenizers
+
+python example.py "where is my parcel" "the screen is broken"
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+
+class Model:
+    """The network in `folder` and its tokenizer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.facts = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.enable_padding(**_padding(self.tokenizer))
+        self.tokenizer.enable_truncation(self.facts["transform"]["max_length"])
+        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+
+    def run(self, texts: list[str]) -> dict[str, np.ndarray]:
+        """Logits and calibrated probabilities (N, C) of the texts."""
+        encodings = self.tokenizer.encode_batch(texts)
+        arrays = {
+            "input_ids": np.array([each.ids for each in encodings], dtype=np.int64),
+            "attention_mask": np.array([each.attention_mask for each in encodings], dtype=np.int64),
+            "token_type_ids": np.array([each.type_ids for each in encodings], dtype=np.int64),
+        }
+        inputs = {each.name: arrays[each.name] for each in self.session.get_inputs()}
+        names = [each.name for each in self.session.get_outputs()]
+        return dict(zip(names, self.session.run(None, inputs), strict=True))
+
+
+def _padding(tokenizer: Tokenizer) -> dict[str, object]:
+    """To the longest of the batch; the tokenizer's own padding may be to a fixed length."""
+    own = tokenizer.padding or {}
+    return {"pad_id": own.get("pad_id", 0), "pad_token": own.get("pad_token", "[PAD]")}
+
+
+if __name__ == "__main__":
+    model = Model(Path(__file__).parent)
+    for text, shares in zip(sys.argv[1:], model.run(sys.argv[1:])["probabilities"], strict=True):
+        best = int(shares.argmax())
+        print(f"{text}: {model.facts['classes'][best]} ({shares[best]:.1%})")

@@ -1,0 +1,166 @@
+"""One pass over a few items: each is read and decoded once and feeds every network that asked for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from keiki.backbones.base import Backbone, Features
+from keiki.backbones.cache import Cache
+from keiki.core.errors import KeikiError, UnreadableItem
+from keiki.core.files import sha256_bytes
+from keiki.data.facts import Fact, image_fact, text_fact
+from keiki.data.picture import DETAIL, decode, read_file
+from keiki.data.task import Raw
+from keiki.data.transforms.base import Array, Transform
+from keiki.engines.base import Engine
+from keiki.engines.plan import Plan
+
+T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+@runtime_checkable
+class PictureTransform(Protocol):
+    """A transform that can start from a decoded picture; decoded with its own `detail`, where it has one."""
+
+    def from_picture(self, image: Image.Image) -> Array: ...
+
+
+class Network:
+    """A backbone behind one of its transforms; the engine is made when it is first needed, and kept.
+
+    `name` is the digest of all that its features depend on besides the items.
+    """
+
+    def __init__(self, name: str, backbone: Backbone, transform: Transform, plan: Plan, cache: Cache) -> None:
+        self.name = name
+        self.backbone = backbone
+        self.transform = transform
+        self._plan = plan
+        self._cache = cache
+        self._engine: Engine | None = None
+
+    def run(self, prepared: Sequence[Array]) -> Features:
+        """Features (B, D) of prepared items."""
+        inputs = self.transform.collate(prepared)
+        if type(self.backbone).graph is Backbone.graph:  # without a network what is prepared are the features
+            output = inputs["features"] if "features" in inputs else next(iter(inputs.values()))
+        else:
+            self._engine = self._engine or self._open()
+            output = self._engine.run(inputs)
+        return np.asarray(output, dtype=np.float32).reshape(len(prepared), -1)
+
+    def _open(self) -> Engine:
+        if self._plan.engine == "torch":
+            from keiki.engines.torch import TorchEngine
+
+            return TorchEngine(self.backbone.module(), self._plan.threads)
+        from keiki.engines.onnx import OnnxEngine
+
+        graph = self.backbone.graph(self.transform, self._cache.graphs)
+        if graph is None:
+            raise KeikiError(f"Backbone '{self.backbone.card.name}' gave no graph for the engine 'onnx'.")
+        return OnnxEngine(graph, self._plan.threads)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One item as all that asked for it see it.
+
+    prepared: what each transform made of it, or the reason why it could not. fact: what the file or text itself tells,
+    whoever asked. same: the content is still what the item's digest says.
+    """
+
+    prepared: tuple[Array | str, ...]
+    fact: Fact
+    same: bool
+
+
+def read(raw: Raw, content: str, transforms: Sequence[Transform]) -> Reading:
+    """Read `raw` once, decode it once (pictures: once for each `detail`), prepare it for all `transforms`."""
+    if not isinstance(raw, Path):
+        prepared = tuple(_attempt(transform.prepare, raw) for transform in transforms)
+        return Reading(prepared, text_fact(raw), same=True)
+    try:
+        data = read_file(raw)
+    except UnreadableItem as error:
+        return Reading((error.reason,) * len(transforms), Fact(error=error.reason), same=sha256_bytes(b"") == content)
+    fact, image = image_fact(data)
+    images = {} if image is None else {DETAIL: image}
+    prepared = tuple(_attempt(_prepare, transform, raw, data, images) for transform in transforms)
+    return Reading(prepared, fact, same=sha256_bytes(data) == content)
+
+
+def _prepare(transform: Transform, path: Path, data: bytes, images: dict[int, Image.Image]) -> Array:
+    if not isinstance(transform, PictureTransform):
+        return transform.prepare(path)
+    detail = int(getattr(transform, "detail", DETAIL))
+    if detail not in images:
+        images[detail] = decode(data, detail)
+    return transform.from_picture(images[detail])
+
+
+def _attempt(prepare: Callable[P, Array], *args: P.args, **kwargs: P.kwargs) -> Array | str:
+    try:
+        return prepare(*args, **kwargs)
+    except UnreadableItem as error:
+        return error.reason
+
+
+def in_order(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
+    """`map` over a pool that never runs more than `ahead` items ahead of its reader, so that memory stays flat."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@dataclass
+class Feed:
+    """Prepared items of one shard on their way through one network, in batches that depend on the shard alone.
+
+    Items of like cost share a batch; where a transform knows no cost, batches are run as soon as they are full, which
+    gives the same batches and holds fewer arrays. A row of its own is run twice, since a network may take other kernels
+    at batch size 1.
+    """
+
+    network: Network
+    batch_size: int
+    waiting: list[tuple[int, int, Array]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    outputs: list[Features] = field(default_factory=list)
+
+    def add(self, row: int, prepared: Array) -> None:
+        """Take the item that stands at `row` of the shard; rows come in rising order."""
+        self.waiting.append((self.network.transform.cost(prepared), row, prepared))
+        if type(self.network.transform).cost is Transform.cost and len(self.waiting) == self.batch_size:
+            self._run()
+
+    def features(self, n: int) -> Features:
+        """Features (n, D) of the whole shard; rows that never came are 0."""
+        self._run()
+        width = self.outputs[0].shape[1] if self.outputs else self.network.backbone.card.width
+        features = np.zeros((n, width), dtype=np.float32)
+        if self.outputs:
+            features[self.rows] = np.concatenate(self.outputs)
+        return features
+
+    def _run(self) -> None:
+        waiting = sorted(self.waiting, key=lambda item: item[:2])
+        self.waiting = []
+        for start in range(0, len(waiting), self.batch_size):
+            batch = [prepared for _, _, prepared in waiting[start : start + self.batch_size]]
+            self.outputs.append(self.network.run(batch if len(batch) > 1 else batch * 2)[: len(batch)])
+            self.rows += [row for _, row, _ in waiting[start : start + self.batch_size]]

@@ -1,0 +1,135 @@
+"""keiki predict RUN INPUT..."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from keiki.cli import output
+from keiki.cli.progress import progress
+from keiki.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from keiki.serving.predictor import Row
+
+_SUFFIXES = (".csv", ".jsonl")
+_ERRORS_SHOWN = 20
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder or a bundle folder")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="files, folders, a table, or - for lines")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write to this file, .csv or .jsonl")] = None,
+    column: Annotated[
+        str | None, typer.Option("--input", metavar="COL", help="column of a table with the input")
+    ] = None,
+    files: Annotated[Path | None, typer.Option(metavar="DIR", help="folder in which the files of a table lie")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object, with every probability")] = False,
+) -> int:
+    """Predict the class of pictures or texts.
+
+    Every input gets a line: input,label,probability,decision,runner_up,error. The decision is 'accept' where the
+    probability is high enough for the accuracy that was asked for, else 'check'. What cannot be read gets a line with
+    the reason; the exit code is 2 only if nothing could be predicted.
+
+    \b
+    Examples:
+      keiki predict runs/last photo.jpg
+      keiki predict runs/last new-photos/ --out answers.csv
+      echo "where is my parcel" | keiki predict runs/last -
+    """
+    if out is not None and (out.suffix.lower() not in _SUFFIXES or out.is_dir()):
+        raise RequestError(f"--out must name a file that ends in .csv or .jsonl, but got '{out}'.")
+    from keiki.artifacts.bundle import Bundle
+    from keiki.core.record import Record
+    from keiki.data.sources.base import Request
+    from keiki.serving.inputs import gather
+    from keiki.serving.predictor import rows
+
+    bundle = Bundle.open(run)
+    found = gather(inputs, bundle.modality, _lines, Request(input=column, files=files))
+    for note in found.notes:
+        output.say(f"keiki: {note}")
+    tally = _Tally()
+    with progress(quiet or len(found.items) < bundle.batch_size) as listener:
+        record = Record(listeners=(listener,))
+        answers = tally.count(rows(bundle, found.items, lambda done, total: record.progress("predict", done, total)))
+        _deliver(answers, tally, str(run), out, as_json)
+    tally.say_errors()
+    return 2 if tally.n_errors == tally.n else 0
+
+
+class _Tally:
+    """Counts the rows that pass, and keeps those with an error."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.n_errors = 0
+        self._kept: list[str] = []
+
+    def count(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.n += 1
+            if row.error is not None:
+                self.n_errors += 1
+                if len(self._kept) < _ERRORS_SHOWN:
+                    self._kept.append(f"  {row.input}: {row.error}")
+            yield row
+
+    def say_errors(self) -> None:
+        if not self.n_errors:
+            return
+        output.say(f"keiki: {self.n_errors} of {self.n} inputs could not be read:")
+        for line in self._kept:
+            output.say(line)
+        if self.n_errors > len(self._kept):
+            output.say(f"  and {self.n_errors - len(self._kept)} more; the 'error' column names all of them")
+
+
+def _lines() -> Iterator[str]:
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # a bad byte must not end the whole input
+    yield from sys.stdin
+
+
+def _deliver(answers: Iterable[Row], tally: _Tally, run: str, out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        _write(out, answers)
+    kept = [] if out is not None else list(answers) if as_json or sys.stdout.isatty() else None
+    if kept is None:
+        _as_csv(sys.stdout, answers)
+    elif as_json:
+        place = {"predictions": [row.to_json() for row in kept]} if out is None else {"out": str(out)}
+        output.emit_json({"run": run, "n": tally.n, "n_errors": tally.n_errors, **place})
+    elif kept:
+        from keiki.serving.predictor import FIELDS
+
+        output.emit_table(FIELDS, [row.cells() for row in kept])
+
+
+def _write(out: Path, answers: Iterable[Row]) -> None:
+    from keiki.core.files import writing
+
+    write: Callable[[TextIO, Iterable[Row]], None] = _as_csv if out.suffix.lower() == ".csv" else _as_lines
+    with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        write(file, answers)
+
+
+def _as_csv(file: TextIO, answers: Iterable[Row]) -> None:
+    from keiki.serving.predictor import FIELDS
+
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(FIELDS)
+    writer.writerows(row.cells() for row in answers)
+
+
+def _as_lines(file: TextIO, answers: Iterable[Row]) -> None:
+    import json
+
+    file.writelines(json.dumps(row.to_json(), ensure_ascii=False, allow_nan=False) + "\n" for row in answers)

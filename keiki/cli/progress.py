@@ -1,0 +1,132 @@
+"""How far a run is: a bar with rate and time left on a terminal, plain lines elsewhere; always on standard error.
+
+with progress(quiet) as listener:
+    record = Record(path, listeners=(listener,))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+from keiki.core.record import Listener
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_EVERY_SECONDS = 5.0  # between two plain lines of one job
+
+
+@contextlib.contextmanager
+def progress(quiet: bool = False, stream: TextIO | None = None) -> Iterator[Listener]:
+    """A listener for `core.record.Record` that shows stages and progress while the block runs."""
+    to = sys.stderr if stream is None else stream
+    if quiet:
+        yield lambda event: None
+    elif to.isatty():
+        with _bars(to) as bars:
+            yield Bars(bars)
+    else:
+        yield Lines(to)
+
+
+class Lines:
+    """Plain lines: one when a stage starts, and now and then how far it is."""
+
+    def __init__(self, to: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._to = to
+        self._clock = clock
+        self._started: dict[str, tuple[float, int]] = {}  # when a job was first heard of, and how far it was then
+        self._said: dict[str, float] = {}
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if event["event"] == "stage":
+            print(event["name"], file=self._to, flush=True)
+        elif event["event"] == "progress":
+            self._tell(str(event["what"]), int(event["done"]), int(event["total"]))
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        now = self._clock()
+        start, first = self._started.setdefault(what, (now, done))
+        if done < total and now - self._said.setdefault(what, now) < _EVERY_SECONDS:
+            return
+        self._said[what] = now
+        print(f"  {what} {done}/{total}{pace(done - first, total - done, now - start)}", file=self._to, flush=True)
+        if done >= total:
+            del self._started[what], self._said[what]
+
+
+class Bars:
+    """A bar for every job on a terminal."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._jobs: dict[str, TaskID] = {}
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if event["event"] == "stage":
+            self._bars.console.print(event["name"], style="dim", highlight=False, markup=False)
+        elif event["event"] == "progress":
+            self._move(str(event["what"]), int(event["done"]), int(event["total"]))
+
+    def _move(self, what: str, done: int, total: int) -> None:
+        if what not in self._jobs:
+            self._jobs[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._jobs[what], completed=done, total=total)
+        if done >= total:
+            self._bars.remove_task(self._jobs.pop(what))
+
+
+def pace(done: int, left: int, seconds: float) -> str:
+    """Rate and time left in words; '' while nothing can be said.
+
+    >>> pace(done=100, left=300, seconds=10.0)
+    ' (10/s, 30 s left)'
+    """
+    if done <= 0 or seconds <= 0:
+        return ""
+    rate = done / seconds
+    return f" ({rate:.3g}/s, {duration(left / rate)} left)" if left else f" ({rate:.3g}/s)"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(5), duration(90), duration(7200)
+    ('5 s', '1 min 30 s', '2 h 0 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _bars(to: TextIO) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _rate_column(),
+        TimeRemainingColumn(),
+        console=Console(file=to),
+        transient=True,
+    )
+
+
+def _rate_column() -> Any:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.3g}/s" if task.speed else "")
+
+    return Rate()

@@ -1,0 +1,23 @@
+"""Texts: what every tokenizer can take, or a short reason why not."""
+
+from __future__ import annotations
+
+import re
+
+from keiki.core.errors import UnreadableItem
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def legible(text: str) -> str:
+    """The text without what no encoder can take: lone surrogates become U+FFFD, NUL characters spaces.
+
+    Raises UnreadableItem for a text of nothing but blanks.
+
+    >>> legible("a\\x00b")
+    'a b'
+    """
+    clean = _SURROGATE.sub("\ufffd", text).replace("\x00", " ")
+    if not clean.strip():
+        raise UnreadableItem("empty text")
+    return clean

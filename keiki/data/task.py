@@ -1,0 +1,191 @@
+"""The problem: items, what is to be predicted of them, and which of them may be seen when.
+
+Items      N raw inputs, known by name and content hash, read only when asked
+Dataset    what a source found: items, labels by name, given parts, groups, guesses said aloud, what was skipped
+Target     one thing to predict and the names of its classes
+Task       a dataset that has been split; knows no model
+TrainView  all that a method sees of a task: never test, never hidden labels
+Batch      arrays on their way into a network
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from keiki.core.random import Randomness
+
+Modality = Literal["image", "text"]
+Raw = Path | str  # the path of a picture, or the text itself
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Items:
+    """N raw inputs: `ids` are what a person calls them (relative path, row number), `digests` SHA-256 of the content."""
+
+    modality: Modality
+    ids: tuple[str, ...]
+    raws: tuple[Raw, ...]
+    digests: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Sequence[int] | Index) -> Self:
+        """The items at `index`, in that order."""
+        at = [int(i) for i in index]
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in at),
+            raws=tuple(self.raws[i] for i in at),
+            digests=tuple(self.digests[i] for i in at),
+        )
+
+    def __add__(self, other: Items) -> Items:
+        return Items(self.modality, self.ids + other.ids, self.raws + other.raws, self.digests + other.digests)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An item that is left out, and why.
+
+    foreign: it was never meant as an item (a system file, a side file of another format), so nothing is lost.
+    """
+
+    id: str
+    reason: str
+    foreign: bool = False
+
+
+Part = Literal["", "train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a source found.
+
+    labels: (N,) class names, or None where the data carry none. parts: (N,) the split that the data themselves declare
+    ('' where they declare none). groups: (N,) names of what belongs together, or None.
+    """
+
+    name: str
+    items: Items
+    labels: tuple[str, ...] | None
+    parts: tuple[Part, ...]
+    groups: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def take(self, index: Sequence[int] | Index) -> Self:
+        """The rows at `index`, in that order; notes and skipped stay."""
+        at = [int(i) for i in index]
+        return replace(
+            self,
+            items=self.items.take(at),
+            labels=None if self.labels is None else tuple(self.labels[i] for i in at),
+            parts=tuple(self.parts[i] for i in at),
+            groups=None if self.groups is None else tuple(self.groups[i] for i in at),
+        )
+
+    def without(self, skipped: Iterable[tuple[int, Skipped]]) -> Self:
+        """The dataset less some rows, which are listed as skipped."""
+        gone = dict(skipped)
+        kept = self.take([i for i in range(len(self)) if i not in gone])
+        return replace(kept, skipped=(*self.skipped, *gone.values()))
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to predict. kind 'class': exactly one of `classes` (names, in the order of the model's outputs)."""
+
+    classes: tuple[str, ...]
+    name: str = "label"
+    kind: Literal["class"] = "class"
+
+    def encode(self, labels: Sequence[str]) -> Index:
+        """Class names to positions (N,) int64; by name, so a split that lacks a class shifts nothing.
+
+        >>> Target(("cat", "dog")).encode(["dog", "dog"]).tolist()
+        [1, 1]
+        """
+        position = {name: i for i, name in enumerate(self.classes)}
+        return np.array([position[label] for label in labels], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class TrainView:
+    """Training items and their labels; the only part of a task that a method or a selection ever sees.
+
+    labels (N,) positions of classes; groups (N,) cluster numbers (items of one cluster never stand on two sides);
+    folds (R, N) fold numbers of R repeated partitions; a validation set that was given is fold 0 of each.
+    """
+
+    items: Items
+    target: Target
+    labels: Index
+    groups: Index
+    folds: Index
+    random: Randomness = field(default_factory=Randomness)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.target.classes)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A dataset that has been split.
+
+    train, val, test: positions into items. `protocol` says how the estimate will be made: 'given' and 'held-out' have
+    test rows; 'nested' has none, and `outer` (R, N) holds the outer fold number of every item, -1 = never tested on, always
+    on the training side. `groups` (N,) are cluster numbers: declared groups and exact duplicates joined.
+    """
+
+    name: str
+    items: Items
+    target: Target
+    labels: Index
+    groups: Index
+    train: Index
+    val: Index
+    test: Index
+    protocol: Literal["given", "held-out", "nested"]
+    outer: Index
+    random: Randomness
+    notes: tuple[str, ...] = ()
+    warnings: tuple[dict[str, str], ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def modality(self) -> Modality:
+        return self.items.modality
+
+    def training_view(self, among: Index | None = None) -> TrainView:
+        """All training rows (validation rows included, marked by their fold), or those of them in `among`.
+
+        Rows of the test set are never part of it.
+        """
+        from keiki.data.split import view_of  # the split decides the folds inside the view
+
+        return view_of(self, among)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Arrays on their way into a network: named inputs (B, ...), labels (B,), and the items' positions (B,)."""
+
+    inputs: dict[str, npt.NDArray[np.generic]]
+    labels: Index
+    positions: Index

@@ -1,0 +1,448 @@
+"""The content of report.json: every number, word and picture that the page shows, and nothing that it does not.
+
+    Report
+    ├── task        what the data are: classes, splits, groups, duplicates, skipped files, guesses said aloud
+    ├── headline    how good                    ┐
+    ├── usability   can I use it                │
+    ├── transfer    did pretraining help        │ the first screen, in this order
+    ├── warnings    what to watch, with remedy  │
+    ├── mistakes    the most confident ones     │
+    ├── next_steps  three commands              ┘
+    ├── metrics, confusion, reliability, per_class, paths, training
+    ├── selection   what was tried and lost, and the rule
+    ├── cost        seconds, memory, sizes
+    └── model, usage, provenance
+
+Conventions: shares and probabilities lie in [0, 1]; sizes are bytes; times are seconds unless the name says otherwise;
+`None` means "not known" or "not defined", never zero; classes are named, and indices refer to `task.classes`.
+Differences are oriented so that above zero speaks for the shipped model, whatever the metric. NaN cannot occur.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from keiki.core.errors import BundleError
+
+SCHEMA = 1
+
+Estimate = Literal["held-out", "cross-validated procedure"]
+Verdict = Literal["helped", "equivalent", "hurt", "undecided"]
+Role = Literal["majority", "control", "probe", "winner"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Parent of all parts: unknown keys, wrong types, NaN and infinity are refused on reading."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval(Part):
+    """An estimate with its confidence limits; the level stands once, in `Report.level`."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCount(Part):
+    """One class and how many items of it stand in each split."""
+
+    name: str
+    train: int
+    validation: int = 0
+    test: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped(Part):
+    """A file or row that could not be used; `reason` is a short phrase."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Part):
+    """What the data are and how they were divided.
+
+    `noun`: plural word for the items, from `sentences.noun`. `folds`, `repeats`: of nested cross-validation, else 0.
+    `group_column`: what keeps items together, if anything. `duplicate_*`: exact copies, kept on one side of every split.
+    `notes`: guesses said aloud, as sentences. `skipped`: at most a few hundred; `n_skipped` counts them all.
+    """
+
+    modality: str
+    kind: str
+    noun: str
+    source: str
+    n: int
+    train: int
+    validation: int
+    test: int
+    classes: tuple[ClassCount, ...]
+    split: Literal["given", "held-out", "nested cross-validation"]
+    folds: int = 0
+    repeats: int = 0
+    group_column: str | None = None
+    n_groups: int = 0
+    duplicate_clusters: int = 0
+    duplicate_items: int = 0
+    n_skipped: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline(Part):
+    """How good, in the metric that the user asked for.
+
+    `n_correct` only for accuracy. `looks`: how often this test set has been used over all runs, this one included;
+    None where there is no test set (cross-validation).
+    """
+
+    metric: str
+    score: Interval
+    n: int
+    n_correct: int | None = None
+    domain: Literal["source", "target"] = "source"
+    estimate: Estimate = "held-out"
+    looks: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usability(Part):
+    """What happens if answers at or above `threshold` are accepted unseen and the others checked by a person.
+
+    `threshold` is None where no threshold reached `asked_accuracy` on the training side; then nothing is accepted.
+    """
+
+    asked_accuracy: float
+    threshold: float | None
+    accepted: Interval
+    n_accepted: int
+    to_check: float
+    n_to_check: int
+    accuracy_among_accepted: Interval | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartRow(Part):
+    """One line of the dot-and-interval chart. `difference`: shipped model minus this one, paired on the same items.
+
+    `label` is for people ("HOG + logistic regression"). A weak control (`weak`, with the reason) never enters the verdict.
+    `shipped` marks the model in the bundle; it may be a control.
+    """
+
+    method: str
+    label: str
+    role: Role
+    score: Interval
+    difference: Interval | None = None
+    weak: str | None = None
+    shipped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer(Part):
+    """Did pretraining help: the verdict over every strong control, and the rows behind it.
+
+    `against`: label of the control that decided it (the strongest; for "hurt" the one that is better).
+    `difference`: best pretrained model minus that control, above zero = pretraining is better. `items_to_decide`:
+    for "undecided", how many test items would decide, if that can be said.
+    """
+
+    verdict: Verdict
+    metric: str
+    against: str
+    difference: Interval
+    margin: float
+    items_to_decide: int | None = None
+    rows: tuple[ChartRow, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caution(Part):
+    """Something to watch and what to do about it. The first three stand on the first screen."""
+
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake(Part):
+    """A test item answered wrongly. `thumbnail`: data URI of a PNG, JPEG or WebP picture; `text`: what was read."""
+
+    id: str
+    true: str
+    predicted: str
+    probability: float
+    runner_up: str | None = None
+    runner_up_probability: float | None = None
+    thumbnail: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Part):
+    """A command line and what it does, in a few words."""
+
+    command: str
+    does: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRow(Part):
+    """One metric on the test items. `meaning`: one plain sentence. `score` is None where too few items allow none."""
+
+    name: str
+    better: Literal["higher", "lower"]
+    score: Interval | None
+    meaning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfusionCell(Part):
+    """`n` items of class `true` were called `predicted` (indices into `task.classes`); zero cells are left out."""
+
+    true: int
+    predicted: int
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliabilityBin(Part):
+    """Items whose top probability lies in [low, high): mean probability, and share right with interval."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reliability(Part):
+    """Do the probabilities mean what they say. `ece`: None below 200 items, where it would be mostly noise."""
+
+    bins: tuple[ReliabilityBin, ...]
+    ece: Interval | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassResult(Part):
+    """One class on the test items; a figure is None where it is not defined (never predicted, no test item)."""
+
+    name: str
+    support: int
+    precision: Interval | None
+    recall: Interval | None
+    f1: Interval | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathPoint(Part):
+    """One penalty of a regularisation path and its out-of-fold log loss (nats per item)."""
+
+    penalty: float
+    log_loss: float
+    standard_error: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PenaltyPath(Part):
+    """The regularisation path of one view; `chosen` is the penalty taken, None where another view won."""
+
+    view: str
+    points: tuple[PathPoint, ...]
+    chosen: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch(Part):
+    """Loss after one epoch (nats per item)."""
+
+    epoch: int
+    train: float
+    validation: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCurve(Part):
+    """The curve of one Descend phase; `best`: the epoch whose weights were kept."""
+
+    phase: str
+    epochs: tuple[Epoch, ...]
+    best: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate(Part):
+    """One thing that was tried. `difference`: its out-of-fold log loss minus the best one's, paired; >= 0.
+
+    `why`: a few words on why it lost or won.
+    """
+
+    name: str
+    log_loss: float
+    difference: float
+    standard_error: float | None = None
+    trained_parameters: int | None = None
+    prediction_ms: float | None = None
+    chosen: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Part):
+    """What was tried and lost, and the rule that chose, in words."""
+
+    rule: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Part):
+    """Wall time of one stage; stages of the controls are listed apart."""
+
+    name: str
+    seconds: float
+    control: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost(Part):
+    """What it cost. `prediction_ms`: one item, warm, with decoding."""
+
+    stages: tuple[Stage, ...]
+    total_seconds: float
+    controls_seconds: float
+    peak_memory_bytes: int | None = None
+    bundle_bytes: int | None = None
+    trained_parameters: int | None = None
+    total_parameters: int | None = None
+    trainable_share: float | None = None
+    prediction_ms: float | None = None
+    hardware: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Part):
+    """What was shipped: the method and the card of its backbone. `method_title`, `input` are for people."""
+
+    method: str
+    method_title: str
+    backbone: str
+    width: int | None = None
+    licence: str = ""
+    origin: str = ""
+    digest: str = ""
+    language: str | None = None
+    input: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage(Part):
+    """How to use the model: commands, and a Python snippet that runs."""
+
+    commands: tuple[Command, ...]
+    python: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance(Part):
+    """What would be needed to do it again: versions, seed, options and digests, as name -> value."""
+
+    seed: int
+    versions: dict[str, str]
+    config: dict[str, str | int | float | bool | None]
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Part):
+    """All of report.json. `created`: ISO 8601 with time zone. `level`: of every interval. `keiki`: our version."""
+
+    schema: int = SCHEMA
+    run: str
+    folder: str
+    created: str
+    keiki: str
+    level: float = 0.95
+    task: Task
+    headline: Headline
+    usability: Usability | None
+    transfer: Transfer | None
+    warnings: tuple[Caution, ...]
+    n_mistakes: int
+    mistakes: tuple[Mistake, ...]
+    next_steps: tuple[Command, ...]
+    metrics: tuple[MetricRow, ...]
+    confusion: tuple[ConfusionCell, ...]
+    reliability: Reliability | None
+    per_class: tuple[ClassResult, ...]
+    paths: tuple[PenaltyPath, ...] = ()
+    training: tuple[TrainingCurve, ...] = ()
+    selection: Selection
+    cost: Cost
+    model: Model
+    usage: Usage
+    provenance: Provenance
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The content of report.json: plain dicts, lists, numbers and strings."""
+    content = dataclasses.asdict(report, dict_factory=_plain)
+    return content
+
+
+def from_json(content: Mapping[str, Any]) -> Report:
+    """The report in `content`; a missing key, an unknown one or a wrong type is a BundleError that names the place."""
+    import pydantic
+
+    found = content.get("schema")
+    if found != SCHEMA:
+        raise BundleError(
+            f"report.json has schema {found!r}, this version reads schema {SCHEMA}.",
+            hint="Render it with the version of keiki that wrote it, or fit again.",
+        )
+    try:
+        report = pydantic.TypeAdapter(Report).validate_python(dict(content))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise BundleError(
+            f"report.json is damaged at '{place}': {first['msg']}.", hint="Fit again, or restore the file."
+        ) from error
+    _check(report)
+    return report
+
+
+def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
+
+
+def _check(report: Report) -> None:
+    """What types cannot say: class indices exist, thumbnails are pictures and nothing else."""
+    n_classes = len(report.task.classes)
+    for cell in report.confusion:
+        if not (0 <= cell.true < n_classes and 0 <= cell.predicted < n_classes):
+            raise BundleError(
+                f"report.json is damaged at 'confusion': class {max(cell.true, cell.predicted)} of {n_classes}.",
+                hint="Fit again, or restore the file.",
+            )
+    for mistake in report.mistakes:
+        if mistake.thumbnail and not mistake.thumbnail.startswith(PICTURES):
+            raise BundleError(
+                f"report.json is damaged at 'mistakes': the thumbnail of '{mistake.id}' is no PNG, JPEG or WebP picture.",
+                hint="Fit again, or restore the file.",
+            )
+
+
+PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")

@@ -1,0 +1,218 @@
+"""The idea of one paper: what it needs, what it builds, and its phases in reading order.
+
+A method is one class in one file:
+
+    @METHODS.add("my-method")
+    class MyMethod(Method):
+        @dataclass(frozen=True, kw_only=True)
+        class Config(options.Config):
+            strength: float = option(0.1, "pull toward the source weights", search=Log(0.001, 1))
+
+        def phases(self, model, view):
+            yield Solve("head", lambda: ...)              # closed forms and surgery
+            yield Descend("tune", moves=[...], ...)       # gradients; several moves for games
+
+Between two yields nothing changes: every change happens inside a phase, so that a run can be cut at any phase and
+resumed. Generators compose: `yield from Other(config).phases(model, view)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from keiki.backbones.base import Backbone
+from keiki.backbones.features import FeatureBank
+from keiki.core import options
+from keiki.core.errors import RequestError
+from keiki.core.random import Randomness
+from keiki.core.registry import Registry
+from keiki.data.feeds import Feed
+from keiki.data.task import Batch, Items, Modality, Target, TrainView
+from keiki.nn.linear import LinearHead
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FloatArray = npt.NDArray[np.float64]
+PREDICT_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Solve:
+    """A phase in closed form: `run` changes the model and returns."""
+
+    name: str
+    run: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that learn at one rate."""
+
+    parameters: Sequence[nn.Parameter]
+    learning_rate: float
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """One player's move in a step: a loss and the parameters that follow its gradient."""
+
+    loss: Callable[[Batch], Tensor]
+    groups: Sequence[Group]
+
+
+@dataclass(frozen=True)
+class Descend:
+    """A phase by gradients.
+
+    Every step plays the moves in order on one batch of the feed. `validate` (lower is better), if given, is asked
+    before the first epoch and after each: the best state is kept, and `patience` epochs without a better one end it.
+    """
+
+    name: str
+    moves: Sequence[Move]
+    epochs: int
+    feed: Stream
+    validate: Callable[[], float] | None = None
+    patience: int = 0
+    warmup_ratio: float = 0.1
+    clip_norm: float = 0.0
+    schedule: Literal["cosine", "constant"] = "cosine"
+    before_epoch: Callable[[int], None] | None = None
+    after_step: Callable[[], None] | None = None
+
+
+Phase = Solve | Descend
+
+
+class Stream(Protocol):
+    """Batches by epoch: the order follows from the random stream and the epoch alone."""
+
+    steps: int
+
+    def batches(self, epoch: int, random: Randomness) -> Iterator[Batch]: ...
+
+
+class Network(Protocol):
+    """A torch module whose `body` maps named inputs to features (B, D) and whose `head` maps those to logits (B, C)."""
+
+    body: nn.Module
+    head: nn.Linear
+
+
+@dataclass
+class Model:
+    """What is being adapted: a frozen backbone with a linear head, or a `network` that owns its weights.
+
+    `out_of_fold` (N, C): logits for training items by models that had not seen them, NaN rows where there are none.
+    `facts` are JSON values that the method wants to be known: curves, what was chosen and why.
+    """
+
+    backbone: Backbone
+    target: Target
+    bank: FeatureBank
+    transform_name: str
+    head: LinearHead | None = None
+    network: Any = None  # a torch module with .body and .head, see Network
+    out_of_fold: FloatArray | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def features(self, items: Items) -> Any:
+        """Frozen features (N, D) of `items`: from the cache, or straight from the raws where that is quick."""
+        if self.backbone.direct:
+            return self.backbone.matrix(items.raws)
+        return self.bank.extract(self.backbone, items, self.transform_name)
+
+    def logits(self, items: Items) -> FloatArray:
+        """Logits (N, C) for `items`."""
+        if self.network is not None:
+            return self._network_logits(items)
+        if self.head is None:
+            raise RequestError(
+                f"The model on '{self.backbone.card.name}' has no head yet.", hint="Run its phases first."
+            )
+        return self.head.logits(self.features(items))
+
+    def feed(self, items: Items, labels: npt.NDArray[np.int64], batch_size: int, *, shuffle: bool = True) -> Feed:
+        """A stream of prepared items for the network."""
+        return Feed(items, labels, self.backbone.transforms()[self.transform_name], batch_size, shuffle=shuffle)
+
+    def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+        """Arrays and plain values from which `restore` makes an equal model of a freshly built one."""
+        arrays = {f"network/{n}": t.detach().cpu().numpy() for n, t in self.network.state_dict().items()}
+        if self.out_of_fold is not None:
+            arrays["out_of_fold"] = self.out_of_fold
+        return arrays, {"transform": self.transform_name, "facts": self.facts}
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> None:
+        """Take over the state that `state` gave."""
+        import torch
+
+        tensors = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
+        self.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
+        self.out_of_fold = arrays.get("out_of_fold")
+        self.transform_name = values["transform"]
+        self.facts = dict(values["facts"])
+
+    def _network_logits(self, items: Items) -> FloatArray:
+        from keiki.nn.network import feed_logits
+
+        feed = self.feed(items, np.zeros(len(items), dtype=np.int64), PREDICT_BATCH, shuffle=False)
+        return feed_logits(self.network, feed, len(items))
+
+    def trained_parameters(self) -> int:
+        """How many numbers were fitted to the labels."""
+        if self.network is not None:
+            return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
+        return 0 if self.head is None else int(self.head.weight.size + self.head.bias.size)
+
+
+class Method(ABC):
+    """Parent of all methods; the class docstring states idea, formula and source.
+
+    tags: 'transfer' (uses pretrained knowledge) or 'control' (does not). quick: cheap enough to run always.
+    max_items: at most so many items are used, None for all. needs: parts of a task that must be there.
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    paper: ClassVar[str]
+    title: ClassVar[str]  # what a report calls it: 'HOG + logistic regression'
+    tags: ClassVar[frozenset[str]] = frozenset({"transfer"})
+    modalities: ClassVar[frozenset[Modality]] = frozenset({"image", "text"})
+    needs: ClassVar[frozenset[str]] = frozenset()
+    quick: ClassVar[bool] = True
+    gradient: ClassVar[bool] = False  # has Descend phases
+    max_items: ClassVar[int | None] = None
+    Config: ClassVar[type[options.Config]] = options.Config
+
+    def __init__(self, config: options.Config | None = None) -> None:
+        self.config: Any = config if config is not None else self.Config()
+
+    def bring(self, chosen: Backbone, random: Randomness) -> Backbone:
+        """The backbone that this method works on, given the one that the user chose."""
+        return chosen
+
+    def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:
+        """An untrained model on `backbone`; pretrained weights stay as they were."""
+        return Model(backbone, target, bank, next(iter(backbone.transforms())))
+
+    @abstractmethod
+    def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
+        """The phases, lazily, in reading order."""
+
+
+METHODS: Registry[type[Method]] = Registry("method", "keiki.methods")
+
+
+def make(name: str, values: Mapping[str, object] | None = None) -> Method:
+    """The method `name` with options from JSON values; raises UnknownName."""
+    kind = METHODS.get(name)
+    return kind(kind.Config.from_json(values or {}))

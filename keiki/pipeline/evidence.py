@@ -1,0 +1,131 @@
+"""What the answers are worth: metrics with intervals, every control beside them, and the verdict on transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keiki.core.errors import RequestError
+from keiki.core.random import Randomness
+from keiki.data.task import Task
+from keiki.evaluation.intervals import Interval
+from keiki.evaluation.protocol import dependent, estimates, evaluate
+from keiki.evaluation.thresholds import Acceptance, accept_threshold, accepted
+from keiki.evaluation.verdict import Verdict, paired_difference, verdict
+from keiki.methods.base import FloatArray, Method
+from keiki.metrics.base import METRICS, Metric
+from keiki.pipeline.estimate import SHIPPED, TRANSFER, Estimate
+from keiki.selection.select import Selection
+
+FLAT = 0.05  # a loss that still falls by more than this share over its last fifth has not flattened
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One method beside the winner: its score, and the paired difference of transfer to it (positive: transfer wins).
+
+    weak: why it does not count, or None.
+    """
+
+    method: Method
+    score: Interval
+    difference: Interval
+    weak: str | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the report and run.json say of quality."""
+
+    metric: Metric
+    test: dict[str, Any]
+    score: Interval
+    transfer_score: Interval
+    rivals: tuple[Rival, ...]
+    verdict: Verdict | None
+    acceptance: Acceptance  # on the judging items, with the threshold of the training side
+    threshold: float | None
+
+    def controls(self) -> list[Rival]:
+        return [rival for rival in self.rivals if "control" in rival.method.tags]
+
+
+def find_metric(name: str, positive: str | None, task: Task) -> Metric:
+    """The metric that was asked for; raises where it needs a positive class and none was named."""
+    return METRICS.get(name.replace("-", "_")).of(_position(positive, task))
+
+
+def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random: Randomness) -> Evidence:
+    """Judge the shipped procedure and every rival on the same items."""
+    labels, groups = estimate.labels, dependent(estimate.groups)
+    shipped, transfer = estimate.probabilities[SHIPPED], estimate.probabilities[TRANSFER]
+    rng = random.numpy("intervals")
+    test = evaluate(labels, shipped, task.target.classes, rng=rng, groups=groups, metrics=[metric])
+    threshold = _threshold(task, estimate.final, wanted)
+    rivals = tuple(_rival(name, estimate, metric, rng) for name in _rival_names(estimate))
+    strong = [r for r in rivals if "control" in r.method.tags and r.weak is None]
+    differences = [(rival.method.name, rival.difference) for rival in strong]
+    found = verdict(metric.name, differences, estimate.n_items) if differences else None
+    return Evidence(
+        metric,
+        test,
+        _score(metric, labels, shipped, groups, rng),
+        _score(metric, labels, transfer, groups, rng),
+        rivals,
+        found,
+        accepted(shipped, labels, threshold, wanted, groups),
+        threshold,
+    )
+
+
+def _position(positive: str | None, task: Task) -> int | None:
+    if positive is None:
+        return None
+    if positive not in task.target.classes:
+        raise RequestError(
+            f"--positive '{positive}' is no class of these data.", hint=f"Classes: {', '.join(task.target.classes[:20])}"
+        )
+    return task.target.classes.index(positive)
+
+
+def _rival_names(estimate: Estimate) -> list[str]:
+    return [name for name in estimate.final.outcomes if name in estimate.probabilities]
+
+
+def _rival(name: str, estimate: Estimate, metric: Metric, rng: np.random.Generator) -> Rival:
+    answers = estimate.probabilities[name]
+    rows = np.flatnonzero(np.isfinite(answers).all(axis=1))
+    labels, groups = estimate.labels[rows], dependent(estimate.groups[rows])
+    outcome = estimate.final.outcomes[name]
+    difference = paired_difference(
+        metric, labels, estimate.probabilities[TRANSFER][rows], answers[rows], rng=rng, groups=groups
+    )
+    score = _score(metric, labels, answers[rows], groups, rng)
+    return Rival(outcome.method, score, difference, _weakness(outcome.facts))
+
+
+def _score(metric: Metric, labels: Any, answers: FloatArray, groups: Any, rng: np.random.Generator) -> Interval:
+    return estimates([metric], labels, answers, rng=rng, groups=groups)[metric.name]
+
+
+def _threshold(task: Task, final: Selection, wanted: float) -> float | None:
+    """The threshold for accepting, from out-of-fold answers of the shipped model on the training side."""
+    view = task.training_view()
+    answers = final.out_of_fold(final.winner)
+    rows = np.flatnonzero(np.isfinite(answers).all(axis=1))
+    return accept_threshold(answers[rows], view.labels[rows], wanted, dependent(view.groups[rows])).threshold
+
+
+def _weakness(facts: dict[str, Any]) -> str | None:
+    """Why a control that was trained for a fixed number of steps does not count: its curve has not flattened."""
+    for curve in facts.get("curves", []):
+        losses = [epoch["train_loss"] for epoch in curve["epochs"] if "train_loss" in epoch]
+        tail = max(1, len(losses) // 5)
+        if len(losses) < 2 * tail:
+            return "too few epochs to tell whether it had finished learning"
+        before, after = float(np.mean(losses[-2 * tail : -tail])), float(np.mean(losses[-tail:]))
+        if before - after > FLAT * max(before, 0.1):
+            return "its training loss was still falling"
+    return None

@@ -1,0 +1,90 @@
+"""What the user asked of a fit: everything that decides its result, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from keiki.core.errors import OptionError
+
+Controls = Literal["quick", "full", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRequest:
+    """One fit. Paths are kept absolute, so that `--resume` works from any folder.
+
+    val, test: a path to data, or a share between 0 and 1. options: of the method, as JSON values. budget: seconds.
+    """
+
+    data: str
+    out: str | None = None
+    input: str | None = None
+    label: str | None = None
+    files: str | None = None
+    group: str | None = None
+    val: str | float | None = None
+    test: str | float | None = None
+    method: str = "auto"
+    backbone: str = "auto"
+    options: tuple[str, ...] = ()
+    metric: str = "accuracy"
+    positive: str | None = None
+    controls: Controls = "quick"
+    budget: float | None = None
+    accuracy: float = 0.95
+    seed: int = 0
+    samples: bool = True
+
+    def __post_init__(self) -> None:
+        if self.controls not in ("quick", "full", "none"):
+            raise OptionError(f"--controls must be quick, full or none, but got '{self.controls}'.")
+        if not 0.5 <= self.accuracy < 1:
+            raise OptionError(f"The wanted accuracy must lie in 0.5 to 1, but got {self.accuracy}.")
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "options": list(self.options)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The request in `data`, as `to_json` wrote it."""
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in data.items() if name in known}
+        return cls(**{**values, "options": tuple(values.get("options", ()))})
+
+
+def place(text: str) -> str:
+    """A path as an absolute one."""
+    return str(Path(text).expanduser().resolve())
+
+
+def place_or_share(name: str, text: str | float | None) -> str | float | None:
+    """`--val` and `--test`: a share such as 0.2, or a path, made absolute."""
+    if text is None or isinstance(text, float):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        return place(text)
+    if not 0 < share < 1:
+        raise OptionError(f"--{name} {text} is a share that does not lie between 0 and 1.", hint="Example: 0.2")
+    return share
+
+
+def seconds(text: str) -> float:
+    """A time budget: '90', '90s', '10m', '2h'.
+
+    >>> seconds("10m"), seconds("90")
+    (600.0, 90.0)
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        value = float(number) * units[unit]
+    except ValueError:
+        value = -1.0
+    if not value > 0:
+        raise OptionError(f"'{text}' is no time budget.", hint="Examples: 90s, 10m, 2h")
+    return value

@@ -1,0 +1,92 @@
+"""Is fine-tuning worth its time: tried only when the time allows, kept only when its gain is beyond doubt."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keiki.data.task import Items, TrainView
+from keiki.methods.base import FloatArray, Method, make
+from keiki.nn.softmax import cross_entropy_per_item
+from keiki.selection.workshop import Outcome, Workshop
+
+Z95 = 1.959964  # two-sided 95 % of the normal distribution
+TUNING = "lp-ft"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Wall-clock seconds for a whole fit; None: only what costs about one forward pass. `share`: number of equal
+    selections that the time must serve (the outer folds of a nested estimate, and the final one)."""
+
+    seconds: float | None = None
+    share: int = 1
+    start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def allows_tuning(self) -> bool:
+        return self.seconds is not None
+
+    def left(self) -> float:
+        """Seconds left for this selection."""
+        if self.seconds is None:
+            return 0.0
+        return (self.seconds - (time.perf_counter() - self.start)) / self.share
+
+
+def try_tuning(
+    shop: Workshop, view: TrainView, test: Items, probe: Outcome, budget: Budget
+) -> tuple[Outcome | None, str]:
+    """LP-FT cross-fitted on `view` if the time allows, and its outcome if its gain over the probe is above 0.
+
+    The gain is the paired mean log-loss difference on out-of-fold predictions; its 95 % lower bound must be above 0.
+    Returns the outcome or None, and a sentence for the report.
+    """
+    method = make(TUNING)
+    n_folds = len(np.unique(view.folds[0]))
+    needed = (n_folds + 1) * _seconds_of_one_fit(shop, method, view)
+    if needed > budget.left():
+        return None, f"{TUNING} was not tried: it needs about {needed:.0f} s, and {budget.left():.0f} s are left."
+    logits = cross_fit(shop, method, view)
+    gains = cross_entropy_per_item(probe.out_of_fold, view.labels) - cross_entropy_per_item(logits, view.labels)
+    low = gain_lower_bound(gains, view.groups)
+    if low <= 0:
+        return None, f"{TUNING} was tried and left: its gain of {gains.mean():.3f} nats may be chance (95 % low {low:.3f})."
+    outcome = shop.fit(method, view, test)
+    outcome.out_of_fold = logits
+    return outcome, f"{TUNING} was kept: it gains {gains.mean():.3f} nats over the probe (95 % low {low:.3f})."
+
+
+def cross_fit(shop: Workshop, method: Method, view: TrainView) -> FloatArray:
+    """Out-of-fold logits (N, C): for each fold a model that was fitted on the others."""
+    out = np.full((len(view), view.n_classes), np.nan)
+    for fold in np.unique(view.folds[0]):
+        held = np.flatnonzero(view.folds[0] == fold)
+        rest = np.flatnonzero(view.folds[0] != fold)
+        out[held] = shop.fit(method, view.subset(rest), view.items.take(held)).test
+    return out
+
+
+def gain_lower_bound(gains: FloatArray, groups: np.ndarray) -> float:
+    """Lower end of the 95 % interval of the mean gain, whole groups as units.
+
+    >>> round(gain_lower_bound(np.array([1.0, 3.0, 1.0, 3.0]), np.arange(4)), 3)
+    0.868
+    """
+    _, unit = np.unique(groups, return_inverse=True)
+    rest = np.bincount(unit, weights=gains - gains.mean())
+    error = np.sqrt(len(rest) / max(1, len(rest) - 1) * np.square(rest).sum()) / len(gains)
+    return float(gains.mean() - Z95 * error)
+
+
+def _seconds_of_one_fit(shop: Workshop, method: Method, view: TrainView) -> float:
+    """Estimated from two timed training steps on a throw-away model."""
+    from keiki.methods.base import Descend
+    from keiki.training.descent import Descent
+
+    model = method.build(method.bring(shop.backbone, shop.random), view.target, shop.bank)
+    phase = next(p for p in method.phases(model, view) if isinstance(p, Descend))
+    descent = Descent(phase, model.network, shop.random.child("timing"), shop.plan.threads)
+    return phase.epochs * phase.feed.steps * descent.seconds_a_step()

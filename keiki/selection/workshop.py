@@ -1,0 +1,159 @@
+"""What every fit inside a run shares: features, plan, randomness, record, and where checkpoints go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from keiki.backbones.base import Backbone
+from keiki.backbones.features import FeatureBank
+from keiki.core.files import digest
+from keiki.core.random import Randomness
+from keiki.core.record import Record
+from keiki.data.task import Items, TrainView
+from keiki.engines.plan import Plan
+from keiki.methods.base import FloatArray, Method, Model
+from keiki.training.checkpoint import Checkpoints
+from keiki.training.trainer import Trainer
+
+
+@dataclass
+class Outcome:
+    """A method after its fit on a view, with its answers.
+
+    out_of_fold (N, C), test (M, C): logits, NaN rows where there are none. `model` is None where the answers were
+    remembered from an earlier run. seconds: of fitting and answering.
+    """
+
+    method: Method
+    out_of_fold: FloatArray
+    test: FloatArray
+    facts: dict[str, Any]
+    trained_parameters: int
+    seconds: float
+    prediction_seconds: float  # per item, features included where they had to be computed
+    model: Model | None = None
+
+
+@dataclass
+class Workshop:
+    """Fits methods on views; remembers what controls answered, because they depend on nothing that a user tunes."""
+
+    backbone: Backbone
+    bank: FeatureBank
+    plan: Plan
+    random: Randomness
+    record: Record
+    checkpoints: Path | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def outcome(self, method: Method, view: TrainView, test: Items) -> Outcome:
+        """Fit `method` on `view` and let it answer for `test`; controls come from memory where they can."""
+        if "control" not in method.tags:
+            return self.fit(method, view, test)
+        backbone = method.bring(self.backbone, self.random)
+        facts = {"identity": self.identity(method, backbone, view), "test": digest(list(test.digests))}
+        return self._remembered(method, facts, view, test)
+
+    def fit(self, method: Method, view: TrainView, test: Items) -> Outcome:
+        """Fit `method` on `view` and let it answer for `test`."""
+        start = perf_counter()
+        backbone = method.bring(self.backbone, self.random)
+        rows = self._rows(method, view.items)
+        used = view if len(rows) == len(view) else view.subset(rows)
+        model = method.build(backbone, view.target, self.bank)
+        checkpoints = self._checkpoints(self.identity(method, backbone, view)) if method.gradient else None
+        trainer = Trainer(
+            self.random.child(method.name), self.record, threads=self.plan.threads, checkpoints=checkpoints
+        )
+        trainer.run(method, model, used)
+        answered = perf_counter()
+        answers = self._answers(method, model, test)
+        end = perf_counter()
+        self.seconds[method.name] = self.seconds.get(method.name, 0.0) + end - start
+        return Outcome(
+            method,
+            _spread(model.out_of_fold, rows, len(view), view.n_classes),
+            answers,
+            model.facts,
+            model.trained_parameters(),
+            end - start,
+            (end - answered) / max(1, len(test)),
+            model,
+        )
+
+    def identity(self, method: Method, backbone: Backbone, view: TrainView) -> str:
+        """Digest of all that the fit of `method` on `view` depends on."""
+        return digest(
+            {
+                "version": 1,
+                "method": method.name,
+                "config": method.config.to_json(),
+                "backbone": backbone.card.digest,
+                "plan": self.plan.to_json(),
+                "seed": self.random.seed,
+                "items": list(view.items.digests),
+                "labels": view.labels.tolist(),
+                "folds": view.folds.tolist(),
+                "classes": list(view.target.classes),
+            }
+        )
+
+    def _remembered(self, method: Method, facts: Mapping[str, Any], view: TrainView, test: Items) -> Outcome:
+        fresh: list[Outcome] = []
+
+        def compute() -> dict[str, Any]:
+            fresh.append(self.fit(method, view, test))
+            return pack(fresh[0])
+
+        arrays = self.bank.cache.remember(facts, compute)
+        return fresh[0] if fresh else unpack(method, arrays)
+
+    def _answers(self, method: Method, model: Model, test: Items) -> FloatArray:
+        out = np.full((len(test), len(model.target.classes)), np.nan)
+        rows = self._rows(method, test)
+        if len(rows):
+            out[rows] = model.logits(test.take(rows))
+        return out
+
+    def _rows(self, method: Method, items: Items) -> Any:
+        if method.max_items is None or len(items) <= method.max_items:
+            return np.arange(len(items))
+        return np.sort(self.bank.sample(items, method.max_items))
+
+    def _checkpoints(self, identity: str) -> Checkpoints | None:
+        return None if self.checkpoints is None else Checkpoints(self.checkpoints, identity, self.record)
+
+
+def pack(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as arrays, without its model."""
+    import json
+
+    facts = {
+        "facts": outcome.facts,
+        "trained_parameters": outcome.trained_parameters,
+        "seconds": outcome.seconds,
+        "prediction_seconds": outcome.prediction_seconds,
+    }
+    text = np.frombuffer(json.dumps(facts, allow_nan=False).encode(), dtype=np.uint8)
+    return {"out_of_fold": outcome.out_of_fold, "test": outcome.test, "facts": text}
+
+
+def unpack(method: Method, arrays: Mapping[str, Any]) -> Outcome:
+    """The outcome that `pack` packed."""
+    import json
+
+    facts = json.loads(bytes(np.asarray(arrays["facts"], dtype=np.uint8)))
+    return Outcome(method, np.array(arrays["out_of_fold"]), np.array(arrays["test"]), **facts)
+
+
+def _spread(logits: FloatArray | None, rows: Any, n: int, n_classes: int) -> FloatArray:
+    out = np.full((n, n_classes), np.nan)
+    if logits is not None:
+        out[rows] = logits
+    return out

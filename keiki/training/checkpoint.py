@@ -1,0 +1,75 @@
+"""Checkpoints: whole or absent, recognised when damaged, bound to one plan, method and data.
+
+A checkpoint is a folder `NNNNNN` with state.safetensors (arrays) and state.json (plain values and the SHA-256 of the
+arrays). The newest sound one is used; damaged ones are passed over with a word in the log.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load_file, save_file
+
+from keiki.core.files import read_json, sha256_file, write_json, writing_folder
+from keiki.core.record import Record
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+KEPT = 2  # the newest and the one before it
+
+
+@dataclass(frozen=True)
+class State:
+    """What a run needs to go on: arrays by name and plain values."""
+
+    arrays: dict[str, npt.NDArray[Any]]
+    values: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one fit; `identity` is the digest of its data, options and plan."""
+
+    def __init__(self, folder: Path, identity: str, record: Record) -> None:
+        self.folder = folder / identity[:16]
+        self.identity = identity
+        self.record = record
+
+    def save(self, number: int, arrays: Arrays, values: Mapping[str, Any]) -> None:
+        """Write checkpoint `number`; older ones but one go."""
+        with writing_folder(self.folder / f"{number:06d}") as folder:
+            plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+            save_file(plain, folder / "state.safetensors")
+            digest = sha256_file(folder / "state.safetensors")
+            write_json(folder / "state.json", {"identity": self.identity, "sha256": digest, "values": dict(values)})
+        for old in self._folders()[:-KEPT]:
+            shutil.rmtree(old)
+
+    def newest(self) -> State | None:
+        """The newest sound checkpoint, or None."""
+        for folder in reversed(self._folders()):
+            state = self._read(folder)
+            if state is not None:
+                return state
+        return None
+
+    def _read(self, folder: Path) -> State | None:
+        try:
+            values = read_json(folder / "state.json")
+            sound = values["identity"] == self.identity and values["sha256"] == sha256_file(
+                folder / "state.safetensors"
+            )
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            self.record.event("checkpoint damaged", folder=folder.name, reason=str(problem))
+            return None
+        if not sound:
+            self.record.event("checkpoint damaged", folder=folder.name, reason="its digest does not match")
+            return None
+        return State(load_file(folder / "state.safetensors"), values["values"])
+
+    def _folders(self) -> list[Path]:
+        return sorted(self.folder.glob("[0-9]" * 6)) if self.folder.is_dir() else []

