@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keiki.artifacts.bundle import load as load
     from keiki.pipeline.fit import fit as fit
-    from keiki.pipeline.fit import load_task as load_task
 
     __version__: str
 

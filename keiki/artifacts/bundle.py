@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ SEEN_FILE = "seen.json"
 _WINDOW_ITEMS = 1024  # prepared before batches are formed: enough to sort by length,
 _WINDOW_BYTES = 64 * 2**20  # and little enough for a small machine
 
+T = TypeVar("T")
 Scores = npt.NDArray[np.float32]
 
 
@@ -49,13 +50,13 @@ class Bundle:
         try:
             target = facts["target"]
             self.target = Target(tuple(target["classes"]), target["name"], target["kind"])
-            self.name = str(facts["name"])
-            self.modality = str(facts["modality"])
-            self.batch_size = int(facts["batch_size"])
             self.accept_from: float | None = facts["thresholds"]["accept"]
-            self._transform_facts: Mapping[str, Any] = facts["transform"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise BundleError(f"'{folder / manifest.FILE}' lacks {error}.", hint=manifest.AGAIN) from error
+            self.name: str = _of_type(facts, "name", str)
+            self.modality: str = _of_type(facts, "modality", str)
+            self.batch_size: int = _of_type(facts, "batch_size", int)
+            self._transform_facts: dict[str, Any] = _of_type(facts, "transform", dict)
+        except (KeyError, TypeError) as error:
+            raise BundleError(f"'{folder / manifest.FILE}' is incomplete: {error}.", hint=manifest.AGAIN) from error
 
     @classmethod
     def open(cls, path: Path | str, threads: int | None = None) -> Self:
@@ -127,6 +128,13 @@ class Bundle:
         rows = sorted(window, key=lambda row: (self.transform.cost(window[row]), row))
         for start in range(0, len(rows), self.batch_size):
             yield rows[start : start + self.batch_size]
+
+
+def _of_type(facts: Mapping[str, Any], name: str, kind: type[T]) -> T:
+    value = facts[name]
+    if not isinstance(value, kind):
+        raise TypeError(f"'{name}' is {value!r}")
+    return value
 
 
 def find(path: Path) -> Path:

@@ -94,7 +94,7 @@ def _append(graph: onnx.GraphProto, handover: Handover, features: str) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
     logits, probabilities = OUTPUTS
-    steps: list[tuple[str, tuple[str, ...], str, dict[str, int]]] = []
+    steps: list[tuple[str, tuple[str, ...], str, dict[str, Any]]] = []
     if handover.standardiser is not None:
         steps += [("Sub", (features, "mean"), "centred", {}), ("Div", ("centred", "scale"), "standardised", {})]
     steps += [
@@ -111,12 +111,12 @@ def _append(graph: onnx.GraphProto, handover: Handover, features: str) -> None:
         graph.node.append(helper.make_node(kind, [named[i] for i in inputs], [named[output]], name=node, **attributes))
     del graph.output[:]
     for output in OUTPUTS:
-        shape = ["batch", len(handover.head.bias)]
+        shape: list[str | int | None] = ["batch", len(handover.head.bias)]
         graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, shape))
 
 
 def numbers(handover: Handover) -> dict[str, npt.NDArray[np.float32]]:
-    """What was fitted, as float32: weight (C, D), bias (C,), temperature (), and mean and scale (D,) where there are."""
+    """What was fitted, as float32: weight (C, D), bias (C,), temperature (), and mean and scale (D,) if there."""
     values = {"weight": handover.head.weight, "bias": handover.head.bias, "temperature": np.array(handover.temperature)}
     if handover.standardiser is not None:
         values |= {"mean": handover.standardiser.mean, "scale": handover.standardiser.scale}

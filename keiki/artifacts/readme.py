@@ -64,7 +64,8 @@ def _use(handover: Handover) -> Iterator[str]:
     yield "`bundle.json` says how inputs are prepared."
     accept, asked = handover.thresholds.get("accept"), handover.thresholds.get("asked_accuracy")
     if accept is not None and asked is not None:
-        yield f"Answers with a probability of {accept:.3g} or more are marked `accept`: there, {asked:.0%} are to be right."
+        yield f"Answers with a probability of {accept:.3g} or more are marked `accept`; {asked:.0%} of those are to be"
+        yield "right."
     else:
         yield "No probability is high enough to accept an answer unseen: every answer is marked `check`."
     yield ""
@@ -113,7 +114,8 @@ def _against(transfer: Mapping[str, Any]) -> str:
         return ""
     low, high = _number(difference.get("low")), _number(difference.get("high"))
     value, metric = _number(difference.get("value")), transfer.get("metric", "")
-    return f" ({value}, {low} to {high}, in {metric} against {_code(str(transfer.get('against')))}, which has no pretraining)"
+    against = _code(str(transfer.get("against")))
+    return f" ({value}, {low} to {high}, in {metric} against {against}, which has no pretraining)"
 
 
 def _limits(handover: Handover) -> Iterator[str]:
@@ -133,8 +135,8 @@ def _licence(handover: Handover) -> Iterator[str]:
     card = handover.card
     yield "## Licence"
     yield ""
-    yield f"Backbone {_code(str(card.get('name')))}: {_plain(str(card.get('licence')))}, from {_plain(str(card.get('origin')))}"
-    yield f"(SHA-256 of its weights {_code(str(card.get('digest')))})."
+    yield f"Backbone {_code(str(card.get('name')))}: {_plain(str(card.get('licence')))}"
+    yield f"from {_plain(str(card.get('origin')))} (SHA-256 of its weights {_code(str(card.get('digest')))})."
     yield "The licence of the data it was adapted to is for the person who fitted it to say."
 
 

@@ -56,6 +56,8 @@ def _write_parts(folder: Path, handover: Handover) -> None:
     seen = json.dumps({"digests": sorted(set(handover.seen))}, indent=0) + "\n"
     (folder / SEEN_FILE).write_text(seen, encoding="utf-8")
     (folder / README_FILE).write_text(readme.write(handover), encoding="utf-8")
+    for file in folder.iterdir():
+        file.chmod(0o644)  # some libraries write for the owner alone
 
 
 def _tensors(handover: Handover) -> dict[str, npt.NDArray[Any]]:

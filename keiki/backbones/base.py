@@ -13,7 +13,7 @@ import numpy.typing as npt
 from keiki.core.errors import RequestError, UnknownName
 from keiki.core.registry import Registry
 from keiki.data.task import Modality, Raw
-from keiki.data.transforms.base import Transform
+from keiki.data.transforms.base import Array, Transform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +93,10 @@ class Backbone(ABC):
     def stages(self) -> tuple[Stage, ...]:
         """The parts of `module()` from input to output."""
         return ()
+
+    def examples(self, transform: Transform) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Two sets of the network's named inputs that differ in every size that may vary (batch, length)."""
+        raise RequestError(f"Backbone '{self.card.name}' has no network that could be converted.")
 
     def graph(self, transform: Transform, folder: Path) -> Path | None:
         """The ONNX graph of the frozen network, converted once and kept in `folder` by weights digest.

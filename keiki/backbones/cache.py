@@ -340,12 +340,13 @@ def open_cache(environment: Mapping[str, str] | None = None) -> Cache:
     return Cache(default_root(environment), cap)
 
 
-def default_root(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
+def default_root(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
     """Where the cache lies: KEIKI_CACHE, else the platform's folder for caches.
 
     >>> default_root({"XDG_CACHE_HOME": "/home/ada/.cache"}, "linux").as_posix()
     '/home/ada/.cache/keiki'
     """
+    environment = os.environ if environment is None else environment
     if named := environment.get("KEIKI_CACHE"):
         return Path(named).expanduser()
     if platform == "win32":

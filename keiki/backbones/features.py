@@ -23,7 +23,7 @@ import PIL
 
 from keiki.backbones.base import Backbone, Features
 from keiki.backbones.cache import Cache, Held
-from keiki.backbones.passes import Feed, Network, Reading, in_order, read
+from keiki.backbones.passes import Engines, Feed, Network, Reading, in_order, read
 from keiki.core.errors import RequestError
 from keiki.core.files import digest, sha256_bytes
 from keiki.core.record import Record
@@ -78,9 +78,9 @@ class _Kept:
 class FeatureBank:
     """Features and facts of registered items under one plan.
 
-    Items that cannot be read have rows of zeros and a fact with `error`; an item that only a transform refuses has zeros
-    too and is recorded as 'unprepared'. An item whose file no longer has the content that its digest says is computed
-    from what is there now, kept for this run only, and recorded as 'changed'.
+    Items that cannot be read have rows of zeros and a fact with `error`; an item that only a transform refuses has
+    zeros too and is recorded as 'unprepared'. An item whose file no longer has the content that its digest says is
+    computed from what is there now, kept for this run only, and recorded as 'changed'.
     """
 
     def __init__(self, cache: Cache, plan: Plan, record: Record) -> None:
@@ -89,6 +89,7 @@ class FeatureBank:
         self._record = record
         self._shards: list[_Shard] = []
         self._places: dict[str, tuple[int, int]] = {}  # digest -> number of the shard, row in it
+        self._engines = Engines(plan, cache)
         self._networks: dict[str, Network] = {}
         self._asked: dict[tuple[int, str | None], tuple[Backbone, Network]] = {}  # holds the backbone: its id stays its
         self._kept: dict[str, _Kept] = {}  # what must not be shared with other runs
@@ -159,7 +160,7 @@ class FeatureBank:
                     "reader": self._reader(backbone.card.modality),
                 }
             )
-            network = self._networks.setdefault(name, Network(name, backbone, transform, self._plan, self._cache))
+            network = self._networks.setdefault(name, Network(name, backbone, transform, self._engines))
             self._asked[asked] = (backbone, network)
         return self._asked[asked][1]
 

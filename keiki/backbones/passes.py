@@ -35,19 +35,51 @@ class PictureTransform(Protocol):
     def from_picture(self, image: Image.Image) -> Array: ...
 
 
-class Network:
-    """A backbone behind one of its transforms; the engine is made when it is first needed, and kept.
+class Engines:
+    """The engines of a bank, each made when it is first needed, and kept.
 
-    `name` is the digest of all that its features depend on besides the items.
+    Transforms that lead into the same graph share one: an engine's working memory is several hundred MB.
     """
 
-    def __init__(self, name: str, backbone: Backbone, transform: Transform, plan: Plan, cache: Cache) -> None:
+    def __init__(self, plan: Plan, cache: Cache) -> None:
+        self._plan = plan
+        self._cache = cache
+        self._sources: dict[tuple[int, int], str] = {}  # backbone and transform -> what their engine was made from
+        self._engines: dict[str, Engine] = {}
+
+    def of(self, backbone: Backbone, transform: Transform) -> Engine:
+        """The engine for prepared items of `transform`; the caller keeps both objects alive."""
+        asked = (id(backbone), id(transform))
+        if asked not in self._sources:
+            self._sources[asked] = self._open(backbone, transform)
+        return self._engines[self._sources[asked]]
+
+    def _open(self, backbone: Backbone, transform: Transform) -> str:
+        if self._plan.engine == "torch":
+            from keiki.engines.torch import TorchEngine
+
+            source = f"{backbone.card.name} {backbone.card.digest}"
+            if source not in self._engines:
+                self._engines[source] = TorchEngine(backbone.module(), self._plan.threads)
+            return source
+        from keiki.engines.onnx import OnnxEngine
+
+        graph = backbone.graph(transform, self._cache.graphs)
+        if graph is None:
+            raise KeikiError(f"Backbone '{backbone.card.name}' gave no graph for the engine 'onnx'.")
+        if str(graph) not in self._engines:
+            self._engines[str(graph)] = OnnxEngine(graph, self._plan.threads)
+        return str(graph)
+
+
+class Network:
+    """A backbone behind one of its transforms; `name` is the digest of all that decides its features but the items."""
+
+    def __init__(self, name: str, backbone: Backbone, transform: Transform, engines: Engines) -> None:
         self.name = name
         self.backbone = backbone
         self.transform = transform
-        self._plan = plan
-        self._cache = cache
-        self._engine: Engine | None = None
+        self._engines = engines
 
     def run(self, prepared: Sequence[Array]) -> Features:
         """Features (B, D) of prepared items."""
@@ -55,21 +87,8 @@ class Network:
         if type(self.backbone).graph is Backbone.graph:  # without a network what is prepared are the features
             output = inputs["features"] if "features" in inputs else next(iter(inputs.values()))
         else:
-            self._engine = self._engine or self._open()
-            output = self._engine.run(inputs)
+            output = self._engines.of(self.backbone, self.transform).run(inputs)
         return np.asarray(output, dtype=np.float32).reshape(len(prepared), -1)
-
-    def _open(self) -> Engine:
-        if self._plan.engine == "torch":
-            from keiki.engines.torch import TorchEngine
-
-            return TorchEngine(self.backbone.module(), self._plan.threads)
-        from keiki.engines.onnx import OnnxEngine
-
-        graph = self.backbone.graph(self.transform, self._cache.graphs)
-        if graph is None:
-            raise KeikiError(f"Backbone '{self.backbone.card.name}' gave no graph for the engine 'onnx'.")
-        return OnnxEngine(graph, self._plan.threads)
 
 
 @dataclass(frozen=True)
@@ -88,16 +107,20 @@ class Reading:
 def read(raw: Raw, content: str, transforms: Sequence[Transform]) -> Reading:
     """Read `raw` once, decode it once (pictures: once for each `detail`), prepare it for all `transforms`."""
     if not isinstance(raw, Path):
-        prepared = tuple(_attempt(transform.prepare, raw) for transform in transforms)
-        return Reading(prepared, text_fact(raw), same=True)
+        fact = text_fact(raw)
+        if fact.error is not None:
+            return Reading((fact.error,) * len(transforms), fact, same=True)
+        return Reading(tuple(_attempt(transform.prepare, raw) for transform in transforms), fact, same=True)
     try:
         data = read_file(raw)
     except UnreadableItem as error:
         return Reading((error.reason,) * len(transforms), Fact(error=error.reason), same=sha256_bytes(b"") == content)
+    same = sha256_bytes(data) == content
     fact, image = image_fact(data)
-    images = {} if image is None else {DETAIL: image}
-    prepared = tuple(_attempt(_prepare, transform, raw, data, images) for transform in transforms)
-    return Reading(prepared, fact, same=sha256_bytes(data) == content)
+    if image is None:
+        return Reading((fact.error or "",) * len(transforms), fact, same)
+    images = {DETAIL: image}
+    return Reading(tuple(_attempt(_prepare, each, raw, data, images) for each in transforms), fact, same)
 
 
 def _prepare(transform: Transform, path: Path, data: bytes, images: dict[int, Image.Image]) -> Array:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from keiki.backbones.base import FAMILIES, Backbone, Card, Family, Stage
 from keiki.core.errors import UnknownName
 from keiki.core.files import digest
-from keiki.data.transforms.base import Transform
+from keiki.data.transforms.base import Array, Transform
 from keiki.data.transforms.image import ImageTransform
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class SmallCnn(Backbone):
 
     network_width = WIDTH
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
         self.card = Card(
             name="small-cnn",
             family="pixels",
@@ -36,7 +39,7 @@ class SmallCnn(Backbone):
             parameters=N_WEIGHTS,
             licence="Apache-2.0",
             origin="keiki",
-            digest=digest(["small-cnn", SIDE, WIDTH]),
+            digest=digest(["small-cnn", SIDE, WIDTH, seed]),
             pretrained=False,
         )
 
@@ -47,7 +50,14 @@ class SmallCnn(Backbone):
     def module(self) -> nn.Module:
         from keiki.nn.smallcnn import SmallCnnBody
 
-        return SmallCnnBody(WIDTH)
+        return SmallCnnBody(WIDTH, self._seed)
+
+    def randomised(self, seed: int) -> SmallCnn:
+        return SmallCnn(seed)
+
+    def examples(self, transform: Transform) -> tuple[dict[str, Array], dict[str, Array]]:
+        pictures = np.linspace(-1, 1, 5 * 3 * SIDE * SIDE, dtype=np.float32).reshape(5, 3, SIDE, SIDE)
+        return {"image": pictures[:2]}, {"image": pictures[2:]}
 
     def stages(self) -> tuple[Stage, ...]:
         return tuple(Stage(f"block{i}", (f"block{i}",)) for i in range(3))

@@ -1,4 +1,4 @@
-"""How a text model's folder says that its tokens become one vector: the files of sentence-transformers, read plainly."""
+"""How the tokens of a text model become one vector, by the files of sentence-transformers in its folder."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _refuse_prompts(folder: Path) -> None:
     prompt = _optional(folder / "config_sentence_transformers.json").get("default_prompt_name")
     if prompt is not None:
         raise RequestError(
-            f"The model in '{folder.name}' puts the prompt '{prompt}' before every text, which keiki does not reproduce.",
+            f"The model in '{folder.name}' puts a prompt ('{prompt}') before every text; keiki does not.",
             hint="Choose a model without a default prompt.",
         )
 

@@ -33,7 +33,8 @@ def stages_of(module: nn.Module, inside: str = "") -> tuple[Stage, ...]:
 
     >>> from torch import nn
     >>> block = lambda: nn.ModuleDict({"fc": nn.Linear(2, 2)})
-    >>> net = nn.ModuleDict({"stem": nn.Linear(2, 2), "blocks": nn.ModuleList([block(), block()]), "norm": nn.LayerNorm(2)})
+    >>> blocks = nn.ModuleList([block(), block()])
+    >>> net = nn.ModuleDict({"stem": nn.Linear(2, 2), "blocks": blocks, "norm": nn.LayerNorm(2)})
     >>> [stage.name for stage in stages_of(net)]
     ['stem', 'blocks.0', 'blocks.1', 'head']
     """
@@ -65,7 +66,7 @@ def _units(module: nn.Module, prefix: str, in_stack: bool) -> Iterator[_Unit]:
 
 
 def _is_stack(module: nn.Module) -> bool:
-    """Whether `module` is a list of parts, is built around a list of blocks, or has blocks of one class as attributes."""
+    """Whether it is a list of parts, is built around a list of blocks, or has blocks of one class as attributes."""
     children = list(module.children())
     around_list = any(_is_list(child) and _all_blocks(list(child.children())) for child in children)
     return _is_list(module) or around_list or (_all_blocks(children) and len({type(child) for child in children}) == 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 from keiki.backbones.base import FAMILIES, Backbone, Card, Family
 from keiki.core.errors import RequestError, UnknownName
@@ -11,6 +11,9 @@ from keiki.core.files import digest
 from keiki.data.task import Raw
 from keiki.data.transforms.base import Transform
 from keiki.data.transforms.ngrams import NgramTransform
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 NAME = "tfidf"
 
@@ -21,6 +24,8 @@ class TfidfBackbone(Backbone):
 
     Preparing gives the features (B, V), so there is no graph; V is known once it is fitted.
     """
+
+    direct = True
 
     def __init__(self, fitted: NgramTransform | None = None) -> None:
         self._fitted = fitted
@@ -38,9 +43,16 @@ class TfidfBackbone(Backbone):
 
     def transforms(self) -> dict[str, Transform]:
         """The fitted n-grams; raises RequestError before `fitted` has seen training texts."""
+        return {"ngrams": self._ngrams()}
+
+    def _ngrams(self) -> NgramTransform:
         if self._fitted is None:
             raise RequestError("Backbone 'tfidf' has no vocabulary yet.", hint="Call fitted(training texts) first.")
-        return {"ngrams": self._fitted}
+        return self._fitted
+
+    def matrix(self, raws: Sequence[Raw]) -> csr_array:
+        """float32 (N, V), sparse."""
+        return self._ngrams().matrix([str(raw) for raw in raws])
 
     def fitted(self, raws: Sequence[Raw]) -> TfidfBackbone:
         """The backbone whose terms are those of `raws`, whatever it knew before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -14,11 +15,10 @@ import numpy as np
 
 from keiki.backbones import hub
 from keiki.backbones.base import FAMILIES, Backbone, Card, Family, Stage
-from keiki.backbones.facts import remembered
+from keiki.backbones.facts import place, remembered
 from keiki.backbones.stages import stages_of
 from keiki.core.errors import InstallationError, RequestError, UnknownName
 from keiki.core.files import digest, sha256_file, writing
-from keiki.core.home import home
 from keiki.data.transforms.base import Array, Transform
 from keiki.data.transforms.image import ImageTransform
 from keiki.engines.convert import convert
@@ -131,8 +131,8 @@ class TimmBackbone(Backbone):
     def randomised(self, seed: int) -> TimmBackbone:
         """The same architecture as it is born, before any training.
 
-        Its BatchNorms carry fresh statistics (mean 0, variance 1) that no data have set, so deep layers may answer on an
-        unusual scale; standardise the features, as the probe does.
+        Its BatchNorms carry fresh statistics (mean 0, variance 1) that no data have set, so deep layers may answer on
+        an unusual scale; standardise the features, as the probe does.
         """
         identity = {
             "architecture": self.facts.architecture,
@@ -171,7 +171,7 @@ def lite0_weights() -> Path:
     The checkpoint has the names of the first PyTorch port; its 296 tensors stand in the order of timm's. A damaged
     copy is made anew.
     """
-    path = home() / "weights" / f"{LITE0}-{LITE0_FACTS.digest[:16]}.safetensors"
+    path = place("weights") / f"{LITE0}-{LITE0_FACTS.digest[:16]}.safetensors"
     stamp = path.with_suffix(".sha256")
     if path.exists() and stamp.exists() and sha256_file(path) == stamp.read_text(encoding="ascii"):
         return path
@@ -237,8 +237,11 @@ def _pretrained_config(name: str) -> Any:
     ensure()
     import timm
 
-    if not timm.is_model(name):
-        raise UnknownName("timm model", name, timm.list_models())
+    architecture, dot, _ = name.partition(".")
+    if not timm.is_model(architecture):
+        raise UnknownName("timm network", name, difflib.get_close_matches(name, timm.list_models(), n=5))
+    if dot and name not in (tags := timm.list_pretrained(f"{architecture}.*")):
+        raise UnknownName("timm network", name, tags)
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.hf_hub_id:
         raise RequestError(

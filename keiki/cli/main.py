@@ -7,11 +7,12 @@ and raises KeikiError; this file turns errors into one message and the exit code
 
 from __future__ import annotations
 
+import functools
 import os
 import pkgutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         output.say("keiki: stopped.")
         return _INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has enough, as `head` does
+    except (BrokenPipeError, _Unread):  # whoever read our output has enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -111,8 +112,25 @@ def _command(name: str) -> Any:
     function = getattr(import_module(f"keiki.cli.{name}"), name)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     first = (function.__doc__ or "").partition("\n")[0].rstrip(".")
-    app.command(name, context_settings=_SETTINGS, short_help=first)(function)
+    app.command(name, context_settings=_SETTINGS, short_help=first)(_sheltered(function))
     return typer.main.get_command(app)
+
+
+def _sheltered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, whose BrokenPipeError reaches `main`; typer would end the process with code 1."""
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except BrokenPipeError as error:
+            raise _Unread from error
+
+    return called
+
+
+class _Unread(Exception):
+    """Nobody reads our output any more."""
 
 
 def _explain(error: Exception, debug: bool) -> KeikiError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keiki.core.errors import ColumnError, DataError
 from keiki.core.options import near_miss
-from keiki.data.names import listing
+from keiki.data.names import listing, printable
 from keiki.data.picture import SUFFIXES
 from keiki.data.rows import Table
 from keiki.data.sources.base import Request
@@ -79,6 +79,8 @@ def choose(table: Table, path: Path, base: Path, request: Request) -> Columns:
     else:
         inputs, guess = _guess_input(table, path, base, taken)
     files = len(inputs) == 1 and _holds_files(table, inputs[0], base)
+    if not files:
+        _refuse_lost_files(table, inputs, base)
     notes = [guess] if guess else []
     if label is None and (request.labelled or _named(table.columns, LABEL_NAMES, taken | set(inputs))):
         label, said = _guess_label(table, path, taken | set(inputs), request.labelled)
@@ -95,7 +97,7 @@ def refuse_quantities(labels: Sequence[str], column: str) -> None:
     different = set(labels)
     if len(different) > max(MANY, 0.1 * len(labels)) and all(_is_number(each) for each in different):
         raise DataError(
-            f"Column '{column}' holds {len(different)} different numbers in {len(labels)} rows: a quantity, not classes.",
+            f"Column '{column}' holds {len(different)} different numbers in {len(labels)} rows: no classes.",
             hint="Predicting numbers is not there yet; name a column of classes with --label, or make ranges of it.",
         )
 
@@ -202,8 +204,15 @@ def _pictures(table: Table, name: str) -> list[str]:
 
 def _holds_files(table: Table, name: str, base: Path) -> bool:
     sample, pictures = _sample(table, name), _pictures(table, name)
-    there = sum(is_file(base / cell) for cell in pictures)
+    there = sum(is_file(located(base, cell)) for cell in pictures)
     return bool(sample) and there > 0.5 * len(sample)
+
+
+def located(base: Path, cell: str) -> Path:
+    """The file that a cell names, below `base` unless it is absolute; Windows' back slashes are understood."""
+    path = base / printable(cell)
+    turned = base / printable(cell).replace("\\", "/")
+    return turned if turned != path and is_file(turned) else path
 
 
 def is_file(path: Path) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
 _DIGITS = re.compile(r"(\d+)")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # also how Python shows bytes of file names that are not UTF-8
 
 
 def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -32,8 +32,8 @@ def spelled(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name as text that can be written down: bytes that are not UTF-8 become U+FFFD."""
-    return os.fsencode(name).decode("utf-8", "replace") if any("\udc80" <= c <= "\udcff" for c in name) else name
+    """A name as text that can be written down: what UTF-8 cannot hold (lone surrogates) becomes U+FFFD."""
+    return _SURROGATE.sub("\ufffd", name)
 
 
 def item_name(path: Path, root: Path) -> str:

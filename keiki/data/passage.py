@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from keiki.core.errors import UnreadableItem
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from keiki.data.names import printable
 
 
 def legible(text: str) -> str:
@@ -17,7 +14,7 @@ def legible(text: str) -> str:
     >>> legible("a\\x00b")
     'a b'
     """
-    clean = _SURROGATE.sub("\ufffd", text).replace("\x00", " ")
+    clean = printable(text).replace("\x00", " ")
     if not clean.strip():
         raise UnreadableItem("empty text")
     return clean

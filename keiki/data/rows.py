@@ -1,4 +1,4 @@
-"""Tables as rows of text cells: CSV, TSV and JSON lines of any common encoding, with the line number of all that is wrong."""
+"""Tables as rows of text cells: CSV, TSV and JSON lines of any common encoding, and where what is wrong stands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LIMIT = threading.Lock()
 
 @dataclass
 class Table:
-    """Cells by column: `columns` in their order, `rows` of as many cells, `numbers` their place in the file (1 = first).
+    """Columns in their order, `rows` of as many cells, `numbers` = place of each row in the file (1 = first).
 
     Missing cells are ''. `skipped` lists rows that could not be read, `notes` what was guessed on the way.
     """
@@ -103,9 +103,7 @@ def _from_csv(path: Path, text: str) -> Table:
     usual = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
     if delimiter != usual:
         table.notes.append(f"'{path.name}' is separated by {_DELIMITERS[delimiter]}.")
-    number = 0
-    for record in found:
-        number += 1
+    for number, record in enumerate(found, start=1):
         wrong = record.wrong or _ragged(record, len(table.columns))
         if wrong:
             table.skipped.append(Skipped(f"row {number} (line {record.line})", wrong))

@@ -18,7 +18,10 @@ from typing import Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from keiki.core.errors import RequestError
+from keiki.core.files import sha256_bytes
 from keiki.core.random import Randomness
+from keiki.data.folds import inner_folds
 
 Modality = Literal["image", "text"]
 Raw = Path | str  # the path of a picture, or the text itself
@@ -27,7 +30,7 @@ Index = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Items:
-    """N raw inputs: `ids` are what a person calls them (relative path, row number), `digests` SHA-256 of the content."""
+    """N raw inputs. `ids`: what a person calls them (relative path, row number); `digests`: SHA-256 of the content."""
 
     modality: Modality
     ids: tuple[str, ...]
@@ -143,14 +146,24 @@ class TrainView:
     def n_classes(self) -> int:
         return len(self.target.classes)
 
+    def subset(self, rows: Index) -> Self:
+        """The view of some of its rows; what is left of the folds stays."""
+        return replace(
+            self,
+            items=self.items.take(rows),
+            labels=self.labels[rows],
+            groups=self.groups[rows],
+            folds=self.folds[:, rows],
+        )
+
 
 @dataclass(frozen=True)
 class Task:
     """A dataset that has been split.
 
     train, val, test: positions into items. `protocol` says how the estimate will be made: 'given' and 'held-out' have
-    test rows; 'nested' has none, and `outer` (R, N) holds the outer fold number of every item, -1 = never tested on, always
-    on the training side. `groups` (N,) are cluster numbers: declared groups and exact duplicates joined.
+    test rows; 'nested' has none, and `outer` (R, N) holds the outer fold number of every item, -1 = never tested on,
+    always on the training side. `groups` (N,) are cluster numbers: declared groups and exact duplicates joined.
     """
 
     name: str
@@ -175,11 +188,15 @@ class Task:
     def training_view(self, among: Index | None = None) -> TrainView:
         """All training rows (validation rows included, marked by their fold), or those of them in `among`.
 
-        Rows of the test set are never part of it.
+        Rows of the test set are never part of it; asking for one raises RequestError.
         """
-        from keiki.data.split import view_of  # the split decides the folds inside the view
-
-        return view_of(self, among)
+        rows = np.sort(np.concatenate([self.train, self.val])) if among is None else np.asarray(among, dtype=np.int64)
+        if np.isin(rows, self.test).any():
+            raise RequestError("Rows of the test set cannot be part of a training view.")
+        random = self.random.child("view", sha256_bytes(rows.tobytes()))
+        labels, groups = self.labels[rows], np.unique(self.groups[rows], return_inverse=True)[1].astype(np.int64)
+        folds = inner_folds(labels, groups, np.isin(rows, self.val), random)
+        return TrainView(self.items.take(rows), self.target, labels, groups, folds, random)
 
 
 @dataclass(frozen=True)

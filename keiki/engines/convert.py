@@ -86,7 +86,7 @@ def _sizes(example: Arrays, witness: Arrays, name: str) -> list[tuple[int, int]]
 def _export(module: nn.Module, example: Arrays, free: Mapping[str, list[int]], graph: Path) -> None:
     import torch
 
-    shapes = {name: {axis: torch.export.Dim.DYNAMIC for axis in axes} for name, axes in free.items()}
+    shapes = {name: dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for name, axes in free.items()}
     tensors = {name: torch.from_numpy(np.array(array)) for name, array in example.items()}
     try:
         with _quiet():

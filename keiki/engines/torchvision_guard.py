@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -68,6 +68,7 @@ def _missing_operator(error: Exception) -> str | None:
 def _declare(operator: str) -> None:
     import torch
 
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    untyped: Any = torch.library
+    library = untyped.Library("torchvision", "FRAGMENT")
     library.define(SCHEMAS[operator])
     _declared.append(library)

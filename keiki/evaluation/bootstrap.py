@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keiki.core.errors import DataError
-from keiki.evaluation.intervals import Interval
+from keiki.evaluation.intervals import ROUNDING, Interval
 from keiki.metrics.base import Floats, Statistic
 
 Integers = NDArray[np.int64]
@@ -83,7 +83,7 @@ def bca(value: float, resamples: Floats, jackknife: Floats, level: float = 0.95,
     known = resamples[~np.isnan(resamples)]
     if np.isnan(value) or len(known) < (1 - MOST_UNDEFINED) * len(resamples):
         return Interval(value, -np.inf, np.inf)
-    below = (np.sum(known < value) + np.sum(known == value) / 2) / len(known)
+    below = (np.mean(known < value - ROUNDING) + np.mean(known <= value + ROUNDING)) / 2
     bias = ndtri(np.clip(below, 1 / len(known), 1 - 1 / len(known)))
     ends = bias + stdtrit(freedom, (1 + level) / 2) * np.array([-1.0, 1.0])
     places = ndtr(bias + ends / (1 - _acceleration(jackknife) * ends))

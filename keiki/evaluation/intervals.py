@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from keiki.core.errors import DataError
 
 Json = dict[str, float | None]
+ROUNDING = 1e-9  # sums of weights round; metrics differ by more than that, or not at all
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Interval:
     def width(self) -> float:
         """From end to end."""
         return self.high - self.low
+
+    @property
+    def is_point(self) -> bool:
+        """Whether the ends are the same but for rounding."""
+        return self.width < ROUNDING
 
 
 def wilson(successes: float, n: float, level: float = 0.95) -> Interval:

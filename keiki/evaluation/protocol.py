@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keiki.core.errors import DataError
 from keiki.evaluation.bootstrap import bca_bootstraps
 from keiki.evaluation.calibration import reliability
-from keiki.evaluation.intervals import Interval, Json, share, wilson
+from keiki.evaluation.intervals import ROUNDING, Interval, Json, share, wilson
 from keiki.metrics.accuracy import correct
 from keiki.metrics.base import METRICS, Labels, Metric, Probabilities, checked
 from keiki.metrics.confusion import confusion
@@ -110,8 +110,9 @@ def _sound(interval: Interval, metric: Metric, n_units: int) -> Interval:
     Where all are right, no resample shows a mistake and the bootstrap interval is a point; Wilson's interval of as many
     right answers as there are units stands in.
     """
-    if interval.width == 0 and metric.limits == (0.0, 1.0) and interval.value in (0.0, 1.0):
-        return wilson(interval.value * n_units, n_units)
+    at_limit = min(abs(interval.value), abs(interval.value - 1)) < ROUNDING
+    if interval.is_point and metric.limits == (0.0, 1.0) and at_limit:
+        return wilson(round(interval.value) * n_units, n_units)
     return interval.within(*metric.limits)
 
 

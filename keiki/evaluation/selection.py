@@ -26,11 +26,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """The place of the chosen candidate, that of the best one, and the reason as a sentence."""
+    """The place of the chosen candidate, that of the best one, and the reason as a sentence.
+
+    `differences` and `errors`: of each candidate, its mean log loss less the best one's, and that's standard error.
+    """
 
     index: int
     best: int
     explanation: str
+    differences: tuple[float, ...]
+    errors: tuple[float, ...]
 
 
 def one_standard_error(candidates: Sequence[Candidate], groups: NDArray[Any] | None = None) -> Choice:
@@ -51,7 +56,8 @@ def one_standard_error(candidates: Sequence[Candidate], groups: NDArray[Any] | N
     gaps = [_gap(candidate.losses - candidates[best].losses, groups) for candidate in candidates]
     close = [k for k, (gap, error) in enumerate(gaps) if gap <= error]
     chosen = min(close, key=lambda k: (candidates[k].n_parameters, candidates[k].seconds, means[k]))
-    return Choice(chosen, best, _explanation(candidates, chosen, best, gaps[chosen]))
+    differences, errors = zip(*gaps, strict=True)
+    return Choice(chosen, best, _explanation(candidates, chosen, best, gaps[chosen]), differences, errors)
 
 
 def _gap(differences: Floats, groups: NDArray[Any] | None) -> tuple[float, float]:

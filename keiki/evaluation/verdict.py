@@ -36,7 +36,8 @@ def paired_difference(
     Above 0 means better, for log loss too. Accuracy: Tango's score interval; with `groups` (N,), and for all other
     metrics, BCa over whole groups, stratified by class, both models on the same resamples. Equal probabilities are the
     same model: the difference is 0 and certain. Where all *decisions* agree by chance no resample shows a difference;
-    then Tango's interval of as many agreeing pairs as there are units stands in.
+    then Tango's interval of as many agreeing pairs as there are units stands in. Where the metric has no value for one
+    of the two, the value is NaN and the ends are as far apart as they can be.
 
     >>> from keiki.metrics.accuracy import ACCURACY
     >>> good, bad = np.eye(2)[np.repeat([0, 1], 50)], np.tile([0.9, 0.1], (100, 1))
@@ -62,7 +63,7 @@ def paired_difference(
         n=affordable(resamples, len(labels)),
     )
     units = len(labels) if groups is None else len(np.unique(groups))
-    if found.width == 0 and metric.needs == "labels":
+    if found.is_point and metric.needs == "labels":
         found = tango(max(found.value, 0.0) * units, max(-found.value, 0.0) * units, units)
     span = metric.limits[1] - metric.limits[0]
     return found.within(-span, span)
@@ -97,7 +98,8 @@ def verdict(metric: str, differences: Sequence[tuple[str, Interval]], n: int, ma
     helped: every interval lies above 0. hurt: some interval lies below 0. equivalent: neither, and every interval lies
     above 0 or inside +-margin. Else undecided, with the number of items that would decide: that at which intervals
     like these, shrinking with the square root of the number, give one of the three words (None where the values do not
-    say). 'helped' asks every control, so it needs no correction for their number.
+    say). 'helped' asks every control, so it needs no correction for their number. `against` is the strongest control
+    (for 'hurt' the strongest of those that are better).
 
     >>> verdict("accuracy", [("tfidf", Interval(0.31, 0.22, 0.40)), ("hog", Interval(0.8, 0.7, 0.9))], n=118).verdict
     'helped'
@@ -109,7 +111,7 @@ def verdict(metric: str, differences: Sequence[tuple[str, Interval]], n: int, ma
         raise RequestError("A verdict needs at least one control.", hint="Use --controls quick or full.")
     word = _word([interval for _, interval in differences], margin)
     deciding = [pair for pair in differences if pair[1].high < 0] if word == "hurt" else differences
-    against, difference = min(deciding, key=lambda pair: pair[1].value)
+    against, difference = min(deciding, key=lambda pair: (not math.isnan(pair[1].value), pair[1].value))
     needed = _items_needed([interval for _, interval in differences], n, margin) if word == "undecided" else None
     return Verdict(word, metric, against, difference, margin, needed)
 
@@ -136,11 +138,13 @@ def _items_needed(intervals: Sequence[Interval], n: int, margin: float) -> int |
 def _growth(interval: Interval, margin: float) -> tuple[float, float, float]:
     """How many times the items it takes until the interval lies above 0, inside +-margin, or below 0."""
     value, down, up = interval.value, interval.value - interval.low, interval.high - interval.value
-    above = (down / value) ** 2 if value > 0 else math.inf
-    below = (up / value) ** 2 if value < 0 else math.inf
-    room_below, room_above = margin + value, margin - value
-    inside = max(down / room_below, up / room_above) ** 2 if min(room_below, room_above) > 0 else math.inf
-    return above, inside, below
+    inside = max(_times(down, margin + value), _times(up, margin - value))
+    return _times(down, value), inside, _times(up, -value)
+
+
+def _times(half: float, room: float) -> float:
+    """How many times the items it takes to shrink a half width to the `room` for it."""
+    return (half / room) ** 2 if room > 1e-6 * half else math.inf
 
 
 def _tango(labels: Labels, first: Probabilities, second: Probabilities) -> Interval:

@@ -147,6 +147,8 @@ class Model:
     def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
         """Arrays and plain values from which `restore` makes an equal model of a freshly built one."""
         arrays = {f"network/{n}": t.detach().cpu().numpy() for n, t in self.network.state_dict().items()}
+        if self.head is not None:
+            arrays |= {"head/weight": self.head.weight, "head/bias": self.head.bias}
         if self.out_of_fold is not None:
             arrays["out_of_fold"] = self.out_of_fold
         return arrays, {"transform": self.transform_name, "facts": self.facts}
@@ -157,6 +159,8 @@ class Model:
 
         tensors = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
         self.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
+        if "head/weight" in arrays:
+            self.head = LinearHead(arrays["head/weight"], arrays["head/bias"])
         self.out_of_fold = arrays.get("out_of_fold")
         self.transform_name = values["transform"]
         self.facts = dict(values["facts"])
@@ -202,7 +206,7 @@ class Method(ABC):
 
     def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:
         """An untrained model on `backbone`; pretrained weights stay as they were."""
-        return Model(backbone, target, bank, next(iter(backbone.transforms())))
+        return Model(backbone, target, bank, "" if backbone.direct else next(iter(backbone.transforms())))
 
     @abstractmethod
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:

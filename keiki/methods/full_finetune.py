@@ -10,7 +10,7 @@ import numpy as np
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
 from keiki.core import options
-from keiki.core.options import Log, Linear, option
+from keiki.core.options import Linear, Log, option
 from keiki.data.task import Target, TrainView
 from keiki.methods.base import METHODS, Descend, Group, Method, Model, Move, Phase, Solve
 from keiki.nn.softmax import cross_entropy_per_item
@@ -66,8 +66,8 @@ def with_network(model: Model) -> Model:
 
 
 def validation_rows(view: TrainView) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from, and rows to stop by: the first fold of the first partition."""
-    held = view.folds[0] == 0
+    """Rows to learn from, and rows to stop by: the first fold of the first partition that is left in the view."""
+    held = view.folds[0] == view.folds[0].min()
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 

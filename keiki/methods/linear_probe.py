@@ -12,7 +12,7 @@ from keiki.core.errors import UnknownName
 from keiki.core.options import option
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Method, Model, Phase, Solve
-from keiki.nn.logistic import cross_validate_logistic
+from keiki.nn.logistic_path import cross_validate_logistic
 from keiki.nn.views import best_view
 
 RANKING_ITEMS = 256  # views are ranked on at most so many training items: one shard

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
+from keiki.core.errors import TrainingError
 from keiki.data.task import Target, TrainView
 from keiki.methods.base import METHODS, Method, Model, Phase, Solve
 from keiki.methods.full_finetune import TuningConfig, keep_validation_logits, tune, validation_rows, with_network
@@ -35,9 +35,8 @@ class LpFt(Method):
         return with_network(super().build(backbone, target, bank))
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
-        probe = replace(model, network=None, facts={})
-        yield from LinearProbe().phases(probe, learning_part(view))
-        yield Solve("place head", lambda: _place(model, probe))
+        yield from LinearProbe().phases(model, learning_part(view))
+        yield Solve("place head", lambda: _place(model))
         yield tune(model, view, self.config)
         yield Solve("validate", lambda: keep_validation_logits(model, view))
 
@@ -48,10 +47,9 @@ def learning_part(view: TrainView) -> TrainView:
     return view.subset(learn)
 
 
-def _place(model: Model, probe: Model) -> None:
+def _place(model: Model) -> None:
     from keiki.nn.network import put_head
 
-    assert probe.head is not None  # the probe's last phase has set it
-    model.transform_name = probe.transform_name
-    model.facts.update(probe.facts)
-    put_head(model.network, probe.head)
+    if model.head is None:
+        raise TrainingError("lp-ft wants to place a head, but its probe has left none.")
+    put_head(model.network, model.head)

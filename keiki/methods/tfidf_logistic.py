@@ -36,3 +36,4 @@ class TfidfLogistic(Method):
 
 def _read(model: Model, view: TrainView) -> None:
     model.backbone = model.backbone.fitted(view.items.raws)
+    model.transform_name = next(iter(model.backbone.transforms()))

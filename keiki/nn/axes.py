@@ -38,10 +38,6 @@ class PrincipalAxes:
             rows = rows @ factor
         return rows
 
-    def astype(self, dtype: Any) -> PrincipalAxes:
-        """The same axes in another precision, for projecting many rows."""
-        return PrincipalAxes(self.values, tuple(factor.astype(dtype) for factor in self.factors))
-
     def lift(self, weight: FloatArray) -> FloatArray:
         """(C, r) weights on coordinates to the (C, D) weights on features that give the same scores."""
         columns = weight.T
@@ -54,11 +50,10 @@ def axes_of_gram(second_moment: FloatArray) -> PrincipalAxes:
     """Axes from the (D, D) matrix Z'Z / n.
 
     >>> axes_of_gram(np.diag([1.0, 4.0, 0.0])).values.tolist()
-    [1.0, 4.0]
+    [0.0, 1.0, 4.0]
     """
     values, vectors = np.linalg.eigh(second_moment)
-    kept = _ranked(values)
-    return PrincipalAxes(values[kept], (np.ascontiguousarray(vectors[:, kept]),))
+    return PrincipalAxes(np.maximum(values, 0.0), (vectors,))
 
 
 def axes_of_rows(rows: Features) -> PrincipalAxes:
@@ -69,14 +64,10 @@ def axes_of_rows(rows: Features) -> PrincipalAxes:
     """
     kernel = rows @ rows.T
     squares, left = np.linalg.eigh(kernel.toarray() if hasattr(kernel, "toarray") else kernel)
-    kept = _ranked(squares)
+    kept = squares > _RANK * max(squares.max(), np.finfo(np.float64).tiny)
     return PrincipalAxes(squares[kept] / len(squares), (rows.T, left[:, kept] / np.sqrt(squares[kept])))
 
 
 def unrotated_axes(values: FloatArray) -> PrincipalAxes:
-    """The features' own axes, with the mean squares of the columns: exact to solve in, only slower to converge."""
+    """The features' own axes, with the mean squares of the columns."""
     return PrincipalAxes(values, ())
-
-
-def _ranked(values: FloatArray) -> Any:
-    return values > _RANK * max(values.max(initial=0.0), np.finfo(np.float64).tiny)

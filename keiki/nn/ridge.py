@@ -10,6 +10,7 @@ Source: Hoerl and Kennard 1970; Hastie, Tibshirani and Friedman 2009, section 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 
 from keiki.nn.folds import Fold, folds_of
@@ -60,4 +61,5 @@ def fold_scores(features: DenseFeatures, targets: FloatArray, penalties: FloatAr
     cross = axes.coordinates(cross) / len(fold.train)
     held_out = [axes.coordinates(fold.standardiser.apply(features[rows])) for rows in row_blocks(fold.test)]
     coordinates = np.concatenate(held_out)
-    return np.stack([coordinates @ (cross / (axes.values + penalty)).T for penalty in penalties]) + intercept
+    scores = np.stack([coordinates @ (cross / (axes.values + penalty)).T for penalty in penalties])
+    return np.asarray(scores + intercept)

@@ -7,15 +7,22 @@ from torch import Tensor, nn
 
 
 class SmallCnnBody(nn.Module):
-    """image (B, 3, 24, 24) -> features (B, width): three blocks of convolution, BatchNorm, ReLU, pooling by two."""
+    """image (B, 3, 24, 24) -> features (B, width): three blocks of convolution, BatchNorm, ReLU, pooling by two.
 
-    def __init__(self, width: int = 64) -> None:
+    The initial weights follow from `seed` alone.
+    """
+
+    def __init__(self, width: int = 64, seed: int = 0) -> None:
         super().__init__()
-        self.block0 = _block(3, width // 4)
-        self.block1 = _block(width // 4, width // 2)
-        self.block2 = _block(width // 2, width)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.block0 = _block(3, width // 4)
+            self.block1 = _block(width // 4, width // 2)
+            self.block2 = _block(width // 2, width)
+        self.to(memory_format=torch.channels_last)  # half the time of a step on a CPU
 
     def forward(self, image: Tensor) -> Tensor:
+        image = image.contiguous(memory_format=torch.channels_last)
         maps = self.block2(self.block1(self.block0(image)))  # (B, 3, 24, 24) -> (B, width, 3, 3)
         return torch.mean(maps, dim=(2, 3))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from keiki.nn.softmax import FloatArray
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 DenseFeatures: TypeAlias = NDArray[np.floating]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -23,6 +26,7 @@ class SparseFeatures(Protocol):
 
     shape: tuple[int, int]
     T: Any
+    data: Any
 
     def tocsr(self) -> Any: ...
     def __matmul__(self, other: Any) -> Any: ...
@@ -32,7 +36,7 @@ class SparseFeatures(Protocol):
 Features: TypeAlias = DenseFeatures | SparseFeatures
 
 
-def is_sparse(features: Features) -> TypeGuard[SparseFeatures]:
+def is_sparse(features: Features) -> TypeIs[SparseFeatures]:
     """Whether the features are a scipy.sparse matrix."""
     return hasattr(features, "tocsr")
 
@@ -51,25 +55,24 @@ class Standardiser:
     scale: FloatArray
 
     @classmethod
-    def fit(cls, features: Features, *, centre_only: bool = False) -> Standardiser:
-        """Mean and population standard deviation of each column; constant columns get scale 1.
+    def fit(cls, features: Features, rows: IntArray | None = None, *, centre_only: bool = False) -> Standardiser:
+        """Mean and population standard deviation of each column, over all rows or those named; constants get 1.
 
         Two passes in float64. Sparse features get the identity: centring would fill them, and TF-IDF rows
         have unit length already. `centre_only` keeps every scale at 1.
 
-        >>> Standardiser.fit(np.array([[1.0, 5.0], [3.0, 5.0]])).scale.tolist()
-        [1.0, 1.0]
+        >>> Standardiser.fit(np.array([[1.0, 5.0], [4.0, 5.0]])).scale.tolist()
+        [1.5, 1.0]
         """
-        n_items, width = features.shape
+        width = features.shape[1]
         if is_sparse(features):
             return cls(np.zeros(width), np.ones(width))
-        everyone = np.arange(n_items)
-        total = sum((_wide(features, rows).sum(axis=0) for rows in row_blocks(everyone)), np.zeros(width))
-        mean = total / n_items
+        rows = np.arange(features.shape[0]) if rows is None else rows
+        mean = sum((_wide(features, block).sum(axis=0) for block in row_blocks(rows)), np.zeros(width)) / len(rows)
         if centre_only:
             return cls(mean, np.ones(width))
-        squares = (np.square(_wide(features, rows) - mean).sum(axis=0) for rows in row_blocks(everyone))
-        deviation = np.sqrt(sum(squares, np.zeros(width)) / n_items)
+        squares = (np.square(_wide(features, block) - mean).sum(axis=0) for block in row_blocks(rows))
+        deviation = np.sqrt(sum(squares, np.zeros(width)) / len(rows))
         return cls(mean, np.where(deviation > _CONSTANT * np.abs(mean), deviation, 1.0))
 
     def apply(self, features: DenseFeatures, dtype: DTypeLike = np.float64) -> Any:

@@ -46,7 +46,9 @@ def estimate(task: Task, select: Select, budget: Budget, record: Record) -> Esti
     if task.protocol != "nested":
         final = select(task.training_view(), task.items.take(task.test), budget)
         return Estimate(task.test, task.labels[task.test], task.groups[task.test], _answers(final), final, (final,))
-    rounds = [(repeat, fold) for repeat in range(len(task.outer)) for fold in np.unique(task.outer[repeat]) if fold >= 0]
+    rounds = [
+        (repeat, fold) for repeat in range(len(task.outer)) for fold in np.unique(task.outer[repeat]) if fold >= 0
+    ]
     shared = replace(budget, share=len(rounds) + 1)
     selections, held = [], []
     for number, (repeat, fold) in enumerate(rounds):

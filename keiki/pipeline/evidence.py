@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from keiki.core.errors import RequestError
 from keiki.core.random import Randomness
 from keiki.data.task import Task
 from keiki.evaluation.intervals import Interval
@@ -15,7 +14,7 @@ from keiki.evaluation.protocol import dependent, estimates, evaluate
 from keiki.evaluation.thresholds import Acceptance, accept_threshold, accepted
 from keiki.evaluation.verdict import Verdict, paired_difference, verdict
 from keiki.methods.base import FloatArray, Method
-from keiki.metrics.base import METRICS, Metric
+from keiki.metrics.base import Metric, named
 from keiki.pipeline.estimate import SHIPPED, TRANSFER, Estimate
 from keiki.selection.select import Selection
 
@@ -54,7 +53,7 @@ class Evidence:
 
 def find_metric(name: str, positive: str | None, task: Task) -> Metric:
     """The metric that was asked for; raises where it needs a positive class and none was named."""
-    return METRICS.get(name.replace("-", "_")).of(_position(positive, task))
+    return named(name.replace("-", "_"), task.target.classes, positive)
 
 
 def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random: Randomness) -> Evidence:
@@ -78,16 +77,6 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
         accepted(shipped, labels, threshold, wanted, groups),
         threshold,
     )
-
-
-def _position(positive: str | None, task: Task) -> int | None:
-    if positive is None:
-        return None
-    if positive not in task.target.classes:
-        raise RequestError(
-            f"--positive '{positive}' is no class of these data.", hint=f"Classes: {', '.join(task.target.classes[:20])}"
-        )
-    return task.target.classes.index(positive)
 
 
 def _rival_names(estimate: Estimate) -> list[str]:

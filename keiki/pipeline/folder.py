@@ -37,7 +37,9 @@ def open_folder(request: FitRequest) -> Path:
 def reopen(folder: Path) -> FitRequest:
     """The request of a run that was cut; raises RequestError where there is none or it has ended."""
     if not (folder / REQUEST).is_file():
-        raise RequestError(f"'{folder}' holds no run to go on with.", hint="Name it by --out, without --resume to begin.")
+        raise RequestError(
+            f"'{folder}' holds no run to go on with.", hint="Name it by --out, without --resume to begin."
+        )
     if (folder / DONE).is_file():
         raise RequestError(f"The run in '{folder}' has ended already.", hint=f"See {folder / 'report.html'}")
     return FitRequest.from_json(read_json(folder / REQUEST))

@@ -12,7 +12,7 @@ from keiki.core.errors import RequestError
 from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.data.facts import Fact
-from keiki.data.health import refuse_if_too_many
+from keiki.data.health import check
 from keiki.data.sources.base import Request, read
 from keiki.data.split import make_task
 from keiki.data.task import Dataset, Modality, Skipped, Task
@@ -71,7 +71,12 @@ def choose_controls(request: FitRequest, modality: Modality) -> list[Method]:
 
 
 def look(
-    pieces: Pieces, bank: FeatureBank, backbone: Backbone, controls: Sequence[Method], random: Randomness, record: Record
+    pieces: Pieces,
+    bank: FeatureBank,
+    backbone: Backbone,
+    controls: Sequence[Method],
+    random: Randomness,
+    record: Record,
 ) -> Pieces:
     """Decode every item once, keep the features that will be needed, and drop what cannot be read."""
     wanted = [backbone, *(control.bring(backbone, random) for control in controls if control.max_items is None)]
@@ -82,9 +87,9 @@ def look(
         bank.ensure(part.items, asked, facts=True)
 
     def readable(part: Dataset | float | None) -> Dataset | float | None:
-        return _readable(part, bank.facts(part.items), record) if isinstance(part, Dataset) else part
+        return _readable(part, bank.facts(part.items, thumbnails=False), record) if isinstance(part, Dataset) else part
 
-    main = _readable(pieces.main, bank.facts(pieces.main.items), record)
+    main = _readable(pieces.main, bank.facts(pieces.main.items, thumbnails=False), record)
     return Pieces(main, readable(pieces.val), readable(pieces.test))
 
 
@@ -98,5 +103,4 @@ def _readable(part: Dataset, facts: Sequence[Fact], record: Record) -> Dataset:
     for _, skipped in broken:
         record.event("skipped", id=skipped.id, reason=skipped.reason)
     kept = part.without(broken)
-    refuse_if_too_many(kept.skipped, len(kept) + len(kept.skipped))
-    return kept
+    return check(kept)

@@ -53,7 +53,10 @@ def try_tuning(
     gains = cross_entropy_per_item(probe.out_of_fold, view.labels) - cross_entropy_per_item(logits, view.labels)
     low = gain_lower_bound(gains, view.groups)
     if low <= 0:
-        return None, f"{TUNING} was tried and left: its gain of {gains.mean():.3f} nats may be chance (95 % low {low:.3f})."
+        return (
+            None,
+            f"{TUNING} was tried and left: its gain of {gains.mean():.3f} nats may be chance (95 % low {low:.3f}).",
+        )
     outcome = shop.fit(method, view, test)
     outcome.out_of_fold = logits
     return outcome, f"{TUNING} was kept: it gains {gains.mean():.3f} nats over the probe (95 % low {low:.3f})."

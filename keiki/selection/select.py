@@ -67,9 +67,7 @@ def select(
     best = _choose({name: outcomes[name] for name in carried}, temperatures, view)
     shippable = {n: o for n, o in outcomes.items() if n == best.winner or "candidate" in o.method.tags}
     choice = _choose(shippable, temperatures, view)
-    return Selection(
-        outcomes, temperatures, choice.winner, best.winner, choice.explanation, choice.table, notes
-    )
+    return Selection(outcomes, temperatures, choice.winner, best.winner, choice.explanation, choice.table, notes)
 
 
 @dataclass

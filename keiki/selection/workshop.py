@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from keiki.backbones.base import Backbone
+from keiki.backbones.cache import Cache
 from keiki.backbones.features import FeatureBank
 from keiki.core.files import digest
 from keiki.core.random import Randomness
@@ -45,6 +46,7 @@ class Workshop:
     """Fits methods on views; remembers what controls answered, because they depend on nothing that a user tunes."""
 
     backbone: Backbone
+    cache: Cache
     bank: FeatureBank
     plan: Plan
     random: Randomness
@@ -111,7 +113,7 @@ class Workshop:
             fresh.append(self.fit(method, view, test))
             return pack(fresh[0])
 
-        arrays = self.bank.cache.remember(facts, compute)
+        arrays = self.cache.remember(facts, compute)
         return fresh[0] if fresh else unpack(method, arrays)
 
     def _answers(self, method: Method, model: Model, test: Items) -> FloatArray:

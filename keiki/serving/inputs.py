@@ -11,10 +11,10 @@ from pathlib import Path
 from keiki.core.errors import DataError
 from keiki.data.names import natural, printable
 from keiki.data.picture import SUFFIXES as PICTURES
+from keiki.data.rows import SUFFIXES as TABLES
 from keiki.data.sources.base import Request, read
 from keiki.data.task import Raw
 
-TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 TEXTS = frozenset({".txt", ".md"})
 STDIN = "-"
 
@@ -68,8 +68,7 @@ def _items(
     if modality == "text" and _is_sentence(name):
         notes.append("The argument is no file; it was read as a text itself.")
         return [Input(printable(name), name)]
-    hint = "; to predict a text itself, pipe it: echo TEXT | keiki predict RUN -" if modality == "text" else ""
-    return [Input(printable(name), None, f"no such file or folder{hint}")]
+    return [Input(printable(name), None, "no such file or folder")]
 
 
 def _exists(path: Path) -> bool:
@@ -139,7 +138,7 @@ def _from_table(path: Path, modality: str, columns: Request, notes: list[str]) -
         )
     notes.extend(data.notes)
     items = [Input(name, raw) for name, raw in zip(data.items.ids, data.items.raws, strict=True)]
-    return items + [Input(each.id, None, each.reason) for each in data.skipped]
+    return items + [Input(each.id, None, each.reason) for each in data.skipped if not each.foreign]
 
 
 def _suffixes(modality: str) -> str:

@@ -25,7 +25,9 @@ def of_texts(raws) -> Items:
 
 
 def of_files(paths) -> Items:
-    return Items("image", tuple(p.name for p in paths), tuple(paths), tuple(sha256_bytes(p.read_bytes()) for p in paths))
+    return Items(
+        "image", tuple(p.name for p in paths), tuple(paths), tuple(sha256_bytes(p.read_bytes()) for p in paths)
+    )
 
 
 @dataclass(frozen=True)

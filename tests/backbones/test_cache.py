@@ -1,5 +1,6 @@
 """The cache keeps its promises when it is killed, when the disk is full, when it is damaged and when others use it."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -126,15 +127,19 @@ def test_killed_at_any_system_call_no_reader_sees_a_part_and_the_next_writer_suc
         assert survivor.sizes()["features"]["entries"] == 2
 
 
-def test_a_full_disk_at_any_system_call_is_said_and_leaves_the_rest_intact(tmp_path):
+def test_a_full_disk_is_said_with_the_next_step(tmp_path):
+    with pytest.raises(KeikiError, match=r"cannot be written: No space left on device.*KEIKI_CACHE"):
+        put_two(Cache(tmp_path, GIB, FullDisk(4)))
+    assert leftovers(tmp_path) == []
+
+
+def test_a_full_disk_at_any_system_call_leaves_the_rest_intact(tmp_path):
     for fatal in range(1, calls_of(put_two, tmp_path) + 1):
         root = tmp_path / str(fatal)
         Cache(root, GIB).put("features", KEYS[2], FILES)
         cache = Cache(root, GIB, FullDisk(fatal))
-        try:
+        with contextlib.suppress(KeikiError):
             put_two(cache)
-        except KeikiError as error:
-            assert "cannot be written" in str(error) and "KEIKI_CACHE" in error.hint
         sound = Cache(root, GIB)
         assert content(sound, KEYS[2]) == FILES
         assert all(content(sound, key) in (None, FILES) for key in KEYS[:2])
@@ -199,7 +204,8 @@ def test_an_entry_held_by_another_process_is_never_evicted(tmp_path):
     assert process.stdout.readline() == "held\n"
     cache = Cache(tmp_path, GIB)
     cache.clear()
-    assert content(cache, KEYS[0]) == FILES and content(cache, KEYS[1]) is None
+    assert content(cache, KEYS[0]) == FILES
+    assert content(cache, KEYS[1]) is None
     assert finish(process) == 0
     cache.clear()
     assert content(cache, KEYS[0]) is None
@@ -325,10 +331,12 @@ def test_remember_computes_once(tmp_path):
 
     first = Cache(tmp_path, GIB).remember({"a": 1, "b": [2]}, compute)
     second = Cache(tmp_path, GIB).remember({"b": [2], "a": 1}, compute)
-    assert len(calls) == 1 and set(first) == set(second)
+    assert len(calls) == 1
+    assert set(first) == set(second)
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
-        assert first[name].dtype == second[name].dtype and first[name].shape == second[name].shape
+        assert first[name].dtype == second[name].dtype
+        assert first[name].shape == second[name].shape
     Cache(tmp_path, GIB).remember({"a": 2}, compute)
     assert len(calls) == 2
 

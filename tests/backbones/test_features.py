@@ -70,8 +70,9 @@ def test_bits_do_not_depend_on_what_is_asked_in_which_order_or_what_is_cached(ki
     shuffled = items.take(rng.permutation(37))
     other = bank(tmp_path / "c", shuffled).extract(Fake(kind()), items)
     np.testing.assert_array_equal(other, whole)
-    assert whole.dtype == np.float32 and whole.shape == (37, 4)
-    np.testing.assert_array_equal(whole[:, 1] // 1, [int("".join(filter(str.isdigit, raw))) for raw in items.raws])
+    assert whole.dtype == np.float32
+    assert whole.shape == (37, 4)
+    np.testing.assert_array_equal(whole[:, 1], np.arange(37))
 
 
 def test_batches_are_of_like_cost_and_never_of_one(tmp_path):
@@ -110,7 +111,8 @@ def test_only_the_shards_that_are_touched_are_computed_and_a_second_run_prepares
     second = bank(tmp_path, items)
     np.testing.assert_array_equal(second.extract(Fake(again), items), whole)
     assert second.facts(items) == first.facts(items)
-    assert again.prepared == [] and again.batches == []
+    assert again.prepared == []
+    assert again.batches == []
 
 
 def test_copies_share_a_row_and_the_first_list_decides(tmp_path):
@@ -134,7 +136,8 @@ def test_an_item_that_was_not_registered_is_refused_by_name(tmp_path):
 def test_no_items_give_no_rows(tmp_path):
     made = bank(tmp_path, texts(3))
     assert made.extract(Fake(), texts(0)).shape == (0, 4)
-    assert made.facts(texts(0)) == [] and made.sample(texts(0), 5).tolist() == []
+    assert made.facts(texts(0)) == []
+    assert made.sample(texts(0), 5).tolist() == []
 
 
 def test_a_sample_lies_in_the_first_shards_and_only_the_content_decides_it(tmp_path):
@@ -205,7 +208,8 @@ def test_unreadable_items_are_zeros_with_a_reason_and_stop_nothing(tmp_path, loo
     made = bank(tmp_path / "cache", items)
     rows, facts = made.extract(backbone, items), made.facts(items)
     assert [bool(fact.error) for fact in facts] == [False, False, True, False, True, False]
-    assert facts[2].error == "empty file" and facts[4].error == "truncated picture"
+    assert facts[2].error == "empty file"
+    assert facts[4].error == "truncated picture"
     assert (rows.any(axis=1) == [fact.error is None for fact in facts]).all()
     count = len(looks)
     assert bank(tmp_path / "cache", items).facts(items) == facts
@@ -217,7 +221,7 @@ def test_a_text_that_only_a_transform_refuses_is_recorded(tmp_path):
     events = []
     made = bank(tmp_path, items, record=Record(listeners=(events.append,)))
     rows = made.extract(Fake(), items)
-    assert rows.any(axis=1).tolist() == [True, False, True, False] or rows[:, 0].tolist() == [6, 0, 6, 1]
+    assert rows.any(axis=1).tolist() == [True, False, True, False]
     assert [event["item"] for event in events if event["event"] == "unprepared"] == ["row 1"]
     assert [fact.error for fact in made.facts(items)] == [None, None, None, "empty text"]
 
@@ -232,7 +236,7 @@ def test_a_file_that_changed_since_it_was_listed_does_not_poison_the_cache(tmp_p
     np.testing.assert_array_equal(rows[1], rows[0])
     assert len(made.facts(items)) == 5
     assert [event["items"] for event in events if event["event"] == "changed"] == [["1.png"]]
-    assert stored(tmp_path / "cache") == {} if (tmp_path / "cache" / "features").exists() else True
+    assert stored(tmp_path / "cache") == {}
 
 
 class Stop(BaseException):

@@ -5,6 +5,7 @@ python example.py photo.jpg another.png
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ class Model:
         self.facts = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
-    def run(self, paths: list[Path | str]) -> dict[str, np.ndarray]:
+    def run(self, paths: Sequence[Path | str]) -> dict[str, np.ndarray]:
         """Logits and calibrated probabilities (N, C) of the pictures in these files."""
         batch = np.stack([self.prepare(path) for path in paths])
         names = [each.name for each in self.session.get_outputs()]
@@ -36,16 +37,18 @@ class Model:
             image = padded(image, size, rules["mean"], filter)
         else:
             image = image.resize((size, size), filter, box=middle(image) if rules["mode"] == "crop" else None)
-        mean, std = np.float32(rules["mean"]), np.float32(rules["std"])
-        return ((np.asarray(image, dtype=np.float32) / np.float32(255) - mean) / std).transpose(2, 0, 1)
+        mean, std = np.array(rules["mean"]), np.array(rules["std"])
+        scale, shift = (1 / (255 * std)).astype(np.float32), (mean / std).astype(np.float32)
+        pixels: np.ndarray = np.asarray(image) * scale - shift  # (size, size, 3)
+        return pixels.transpose(2, 0, 1)
 
 
 def upright(path: Path | str, detail: int) -> Image.Image:
     """The picture as RGB, turned as its EXIF data say; a large JPEG is decoded at a fraction of its size."""
-    image = Image.open(path)
-    if image.format == "JPEG":
-        image.draft(None, (min(detail, image.width), min(detail, image.height)))
-    image = ImageOps.exif_transpose(image)
+    file = Image.open(path)
+    if file.format == "JPEG":
+        file.draft(None, (min(detail, file.width), min(detail, file.height)))
+    image: Image.Image = ImageOps.exif_transpose(file)
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image.convert("RGBA"))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from keiki.artifacts.bundle import Bundle
 from keiki.artifacts.formats.base import FORMATS, Format
 from keiki.artifacts.parity import Certificate, certify
-from keiki.core.errors import ParityError, UnreadableItem
+from keiki.core.errors import ParityError
 from keiki.core.files import write_json, write_text
 from keiki.data.task import Raw
 from keiki.engines.onnx import OnnxEngine
@@ -44,15 +44,12 @@ class Onnx(Format):
         if example.is_file():
             write_text(folder / EXAMPLE, example.read_text(encoding="utf-8"))
         write_text(folder / "README.md", _readme(bundle, example.is_file()))
-        try:
-            expected = bundle.logits(samples)
-            return certify(
-                expected, _runner(bundle, folder, kind if example.is_file() else None, samples), "The export"
-            )
-        except UnreadableItem as error:
-            raise ParityError(
-                f"A sample cannot be read: {error.reason}.", hint="Name others: --samples PATH"
-            ) from error
+        found = bundle.predict(samples)
+        if found.errors:
+            reasons = "; ".join(sorted(set(found.errors.values())))
+            raise ParityError(f"{len(found.errors)} samples cannot be read: {reasons}.", hint="Name others: --samples")
+        run = _runner(bundle, folder, kind if example.is_file() else None, samples)
+        return certify(bundle.logits(samples), run, "The export")
 
 
 def _preprocessing(bundle: Bundle) -> dict[str, Any]:
@@ -81,7 +78,7 @@ def _readme(bundle: Bundle, has_example: bool) -> str:
     )
     return (
         f"# {bundle.name}, as ONNX\n\n{use}\n"
-        "`model.onnx` keeps its weights in `model.onnx.data`; leave both in one folder. Outputs: `logits` (N, C) before\n"
-        "calibration, `probabilities` (N, C) after it; the order of classes stands in `preprocessing.json`.\n\n"
+        "`model.onnx` keeps its weights in `model.onnx.data`; leave both in one folder. Outputs: `logits` (N, C)\n"
+        "before calibration, `probabilities` (N, C) after it; the order of classes stands in `preprocessing.json`.\n\n"
         "`parity.json` certifies how far the answers lie from those of the model it was made from.\n"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ SOURCES: Registry[type[Source]] = Registry("source", "keiki.data.sources")
 def read(path: Path, request: Request | None = None) -> Dataset:
     """The data under `path`, by the one source that matches; raises DataError where none does."""
     request = request or Request()
-    if not path.exists():
+    if not _exists(path):
         raise DataError(f"No such file or folder: '{path}'.", hint=_nearby(path))
     for source in SOURCES.values():
         if source.matches(path):
@@ -55,11 +56,18 @@ def read(path: Path, request: Request | None = None) -> Dataset:
     raise DataError(f"'{path}' is none of the formats that keiki reads.", hint=f"They are: {known}.")
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # longer than a path may be, with a NUL, or behind a closed folder
+        return False
+
+
 def _nearby(path: Path) -> str:
     from keiki.core.options import near_miss
 
     parent = path.parent
-    if not parent.is_dir():
+    if not os.path.isdir(parent):
         return f"The folder '{parent}' does not exist either."
     guess = near_miss(path.name, [child.name for child in parent.iterdir()])
     return f"Did you mean '{parent / guess}'?" if guess else f"Look into '{parent}'."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import ClassVar
 
 from keiki.core.errors import DataError, UnreadableItem
 from keiki.core.files import sha256_bytes
-from keiki.data.names import item_name, listing, natural, spelled, twin_notes
+from keiki.data.names import item_name, listing, natural, printable, spelled, twin_notes
+from keiki.data.passage import legible
 from keiki.data.picture import SUFFIXES, read_file, sniff
 from keiki.data.sources.base import SOURCES, Request, Source
 from keiki.data.task import Dataset, Items, Modality, Part, Raw, Skipped
@@ -83,7 +85,7 @@ class _Walk:
             child = folder / name
             if name.startswith(".") or name.casefold() in _SYSTEM:
                 self._skip(child, "hidden or system file", foreign=True)
-            elif child.is_dir():
+            elif os.path.isdir(child):  # False, where Path.is_dir would raise
                 yield from self._below(child, (*above, here))
             else:
                 yield child
@@ -108,8 +110,10 @@ class _Found:
         suffix = path.suffix.lower()
         meant = suffix in (SUFFIXES if self.modality == "image" else TEXTS)
         try:
+            if not meant:
+                _refuse_stranger(path, self.modality)
             data = read_file(path)
-            raw = _picture(path, data) if self.modality == "image" else _text(data, meant)
+            raw = _picture(path, data) if self.modality == "image" else _text(data)
         except UnreadableItem as problem:
             reason = problem.reason if meant else f"not {_noun(self.modality)} ({suffix or 'no suffix'})"
             self.skipped.append(Skipped(name, reason, foreign=not meant))
@@ -121,7 +125,7 @@ class _Found:
     def dataset(self, keep: list[int], labels: list[str] | None, parts: list[Part], notes: list[str]) -> Dataset:
         items = Items(self.modality, tuple(self.ids), tuple(self.raws), tuple(self.digests))
         whole = Dataset(
-            name=self.root.resolve().name,
+            name=printable(self.root.resolve().name) or "data",
             items=items,
             labels=None if labels is None else tuple(labels),
             parts=tuple(parts),
@@ -131,22 +135,30 @@ class _Found:
         return whole.take(keep)
 
 
+def _refuse_stranger(path: Path, modality: Modality) -> None:
+    """Raise for a file whose name promises nothing, unless its first bytes are those of a picture."""
+    if modality == "text":
+        raise UnreadableItem("not a text file")
+    try:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            start = file.read(16)
+    except OSError as problem:
+        raise UnreadableItem("cannot be read") from problem
+    if sniff(start) is None:
+        raise UnreadableItem("not a picture")
+
+
 def _picture(path: Path, data: bytes) -> Path:
     if sniff(data) is None:
         raise UnreadableItem("not a picture (JPEG, PNG, WebP, BMP, GIF or TIFF)")
     return path
 
 
-def _text(data: bytes, meant: bool) -> str:
-    if not meant:
-        raise UnreadableItem("not a text file")
+def _text(data: bytes) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        return legible(data.decode("utf-8-sig"))
     except UnicodeDecodeError as problem:
         raise UnreadableItem("not UTF-8 text") from problem
-    if not text.strip():
-        raise UnreadableItem("empty text")
-    return text
 
 
 def _noun(modality: Modality) -> str:

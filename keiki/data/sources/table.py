@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from keiki.core.errors import UnreadableItem
+from keiki.core.errors import DataError, UnreadableItem
 from keiki.core.files import sha256_bytes
-from keiki.data.columns import MISSING, SPLIT_VALUES, Columns, choose, refuse_quantities
+from keiki.data.columns import MISSING, SPLIT_VALUES, Columns, choose, located, refuse_quantities
 from keiki.data.names import printable, spelled, twin_notes
 from keiki.data.passage import legible
 from keiki.data.picture import read_file, sniff
 from keiki.data.rows import SUFFIXES, Table, read_table
 from keiki.data.sources.base import SOURCES, Request, Source
-from keiki.data.task import Dataset, Items, Part, Raw, Skipped
+from keiki.data.task import Dataset, Items, Modality, Part, Raw, Skipped
 
 
 @SOURCES.add("table")
@@ -33,11 +33,12 @@ class TableSource(Source):
         table = read_table(path)
         base = request.files if request.files is not None else path.parent
         columns = choose(table, path, base, request)
-        found = _Found(table, columns, base)
+        found = _Found(table, columns, base, request.labelled)
         for i in range(len(table.rows)):
             found.add(i)
         if columns.label and request.labelled:
             refuse_quantities(found.labels, columns.label)
+            _refuse_headless(path, found.labels, columns.label, request)
         return found.dataset(path.stem)
 
 
@@ -48,6 +49,7 @@ class _Found:
     table: Table
     columns: Columns
     base: Path
+    labelled: bool
     ids: list[str] = field(default_factory=list)
     raws: list[Raw] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
@@ -76,12 +78,13 @@ class _Found:
             self.groups.append(row[self.columns.group].strip() or f"row {self.table.numbers[i]} alone")
 
     def dataset(self, name: str) -> Dataset:
-        modality = "image" if self.columns.files else "text"
-        classes = sorted(set(self.labels)) if self.columns.label else []
+        modality: Modality = "image" if self.columns.files else "text"
+        has_labels = self.columns.label is not None and all(self.labels)
+        classes = sorted(set(self.labels)) if has_labels else []
         return Dataset(
             name=name,
-            items=Items("image" if modality == "image" else "text", *map(tuple, (self.ids, self.raws, self.digests))),
-            labels=tuple(self.labels) if self.columns.label else None,
+            items=Items(modality, tuple(self.ids), tuple(self.raws), tuple(self.digests)),
+            labels=tuple(self.labels) if has_labels else None,
             parts=tuple(self.parts),
             groups=tuple(self.groups) if self.columns.group else None,
             notes=(*self.table.notes, *self.columns.notes, *twin_notes(classes)),
@@ -92,14 +95,15 @@ class _Found:
         if self.columns.label is None:
             return ""
         label = spelled(row[self.columns.label])
-        if label.casefold() in MISSING:
+        missing = label.casefold() in MISSING
+        if missing and self.labelled:
             raise UnreadableItem("no label")
-        return label
+        return "" if missing else label
 
     def _file(self, name: str) -> tuple[Path, str]:
         if not name:
             raise UnreadableItem("no file name")
-        path = self.base / name
+        path = located(self.base, name)
         data = read_file(path)
         if sniff(data) is None:
             raise UnreadableItem("not a picture (JPEG, PNG, WebP, BMP, GIF or TIFF)")
@@ -107,6 +111,14 @@ class _Found:
 
 
 def _text(cells: list[str]) -> tuple[str, str]:
-    text = "\n".join(cell for cell in cells if cell.strip())
-    legible(text)  # raises for a text of blanks
-    return text, sha256_bytes(text.encode("utf-8", "surrogatepass"))
+    text = legible("\n".join(cell for cell in cells if cell.strip()))
+    return text, sha256_bytes(text.encode("utf-8"))
+
+
+def _refuse_headless(path: Path, labels: list[str], column: str, request: Request) -> None:
+    """A guessed label column that is called like one of its values: the first line is data, not names."""
+    if request.label is None and column in labels:
+        raise DataError(
+            f"The first line of '{path.name}' looks like an item of class '{column}', not like the names of columns.",
+            hint=f"Put such a line above it (text,label), or say --label '{column}' if that is the name.",
+        )

@@ -93,7 +93,7 @@ class NgramTransform(Transform):
         """{'features': float32 (B, V)}, dense."""
         features = np.zeros((len(prepared), self.width), dtype=np.float32)
         for row, entries in zip(features, prepared, strict=True):
-            row[entries["column"]] = entries["value"]
+            row[_field(entries, "column")] = _field(entries, "value")
         return {"features": features}
 
     def matrix(self, texts: Iterable[str]) -> csr_array:
@@ -102,8 +102,9 @@ class NgramTransform(Transform):
 
         prepared = [self.prepare(text) for text in texts]
         ends = np.cumsum([0, *(len(entries) for entries in prepared)])
-        entries = np.concatenate(prepared) if prepared else np.empty(0, ENTRY)
-        return csr_array((entries["value"], entries["column"], ends), shape=(len(prepared), self.width))
+        entries = np.concatenate([np.empty(0, ENTRY), *prepared])
+        columns, values = _field(entries, "column"), _field(entries, "value")
+        return csr_array((values, columns, ends), shape=(len(prepared), self.width))
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "vocabulary": sha256_bytes(self.files()[FILE])}
@@ -151,6 +152,10 @@ class _Lookup:
         return known
 
 
+def _field(entries: Array, name: str) -> npt.NDArray[Any]:
+    return entries.view(ENTRY)[name]
+
+
 def _words(text: str) -> list[str]:
     """Words of a lower-case text, then its pairs of neighbouring words.
 
@@ -188,32 +193,26 @@ def _fit_part(documents: Sequence[Sequence[str]], limit: int, least: int) -> Par
 
 
 def _fit_characters(texts: Sequence[str], limit: int, least: int) -> Part:
-    """`_fit_part` over character runs; each different word of all the texts is taken apart once."""
-    numbers: dict[str, int] = {}
-    runs: dict[str, Numbers] = {}
-    totals: list[Numbers] = []
-    presences: list[Numbers] = []
-    for text in texts:
-        for word in set(text.split()) - runs.keys():
-            runs[word] = np.array([numbers.setdefault(run, len(numbers)) for run in _runs(word)], dtype=np.int64)
-        columns = np.concatenate([np.empty(0, np.int64), *(runs[word] for word in text.split())])
-        found, counts = np.unique(columns, return_counts=True)
-        presences.append(found)
-        totals.append(counts)
-    return _from_numbers(numbers, presences, totals, limit, least)
+    """`_fit_part` over character runs: (texts, words) @ (words, runs), so each different word is taken apart once."""
+    from scipy.sparse import csr_array
+
+    words: dict[str, int] = {}
+    in_text = [[words.setdefault(word, len(words)) for word in text.split()] for text in texts]
+    runs: dict[str, int] = {}
+    in_word = [[runs.setdefault(run, len(runs)) for run in _runs(word)] for word in words]
+    by_word = csr_array(_ones(in_text), shape=(len(texts), len(words)))
+    counts = by_word @ csr_array(_ones(in_word), shape=(len(words), len(runs)))
+    counts.sum_duplicates()
+    total: list[int] = counts.sum(axis=0).tolist()
+    spread = np.bincount(counts.indices, minlength=len(runs)).tolist()
+    return _chosen(dict(zip(runs, total, strict=True)), dict(zip(runs, spread, strict=True)), len(texts), limit, least)
 
 
-def _from_numbers(
-    numbers: Mapping[str, int], presences: Sequence[Numbers], totals: Sequence[Numbers], limit: int, least: int
-) -> Part:
-    found = np.concatenate([np.empty(0, np.int64), *presences])
-    counts = np.concatenate([np.empty(0, np.int64), *totals])
-    total = np.bincount(found, weights=counts, minlength=len(numbers)).astype(np.int64).tolist()
-    spread = np.bincount(found, minlength=len(numbers)).tolist()
-    terms = list(numbers)
-    return _chosen(
-        dict(zip(terms, total, strict=True)), dict(zip(terms, spread, strict=True)), len(presences), limit, least
-    )
+def _ones(rows: Sequence[Sequence[int]]) -> tuple[Numbers, Numbers, Numbers]:
+    """A sparse matrix with 1 at these columns of each row, as (values, columns, borders); repeats add up."""
+    columns = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+    borders = np.cumsum([0, *map(len, rows)])
+    return np.ones(len(columns), dtype=np.int64), columns, borders
 
 
 def _chosen(counts: Mapping[str, int], spread: Mapping[str, int], n: int, limit: int, least: int) -> Part:

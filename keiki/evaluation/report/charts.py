@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from keiki.evaluation.report import words
-from keiki.evaluation.report.schema import ChartRow, Interval, PenaltyPath, Reliability, TrainingCurve, Transfer
+from keiki.evaluation.report.schema import ChartRow, Interval, Path, Reliability, TrainingCurve, Transfer
 
 WIDTH, HEIGHT = 360, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, 350, 10, 214  # the plot's rectangle; outside it stand tick labels and axis titles
@@ -95,12 +95,14 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten that lie within [low, high], every second or third where there are many.
+    """Powers of ten within [low, high], every second or third where there are many; the ends where there are few.
 
     >>> log_ticks(0.0009, 12.0)
     [0.001, 0.01, 0.1, 1.0, 10.0]
     """
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if last <= first:
+        return sorted({low, high})
     stride = max(1, math.ceil((last - first + 1) / 6))
     return [10.0**power for power in range(first, last + 1, stride)]
 
@@ -161,7 +163,7 @@ def reliability(reliability: Reliability) -> LineChart:
     )
 
 
-def paths(paths: Sequence[PenaltyPath]) -> LineChart:
+def paths(paths: Sequence[Path]) -> LineChart:
     """Penalty (log scale) against out-of-fold log loss, one line per view."""
     penalties = [p.penalty for path in paths for p in path.points]
     losses = [p.log_loss for path in paths for p in path.points]
@@ -170,7 +172,7 @@ def paths(paths: Sequence[PenaltyPath]) -> LineChart:
     series = tuple(_path_series(path, style, across, up) for style, path in enumerate(paths))
     return LineChart(
         series=series,
-        x_ticks=tuple(Tick(across(v), words.power_of_ten(v)) for v in log_ticks(min(penalties), max(penalties))),
+        x_ticks=tuple(Tick(across(v), words.power(v)) for v in log_ticks(min(penalties), max(penalties))),
         y_ticks=_ticks(y, up),
         x_title="penalty on the weights (log scale)",
         y_title="out-of-fold log loss (nats)",
@@ -213,9 +215,7 @@ def track(interval: Interval) -> Dot:
     return Dot(place(interval.value), place(interval.low), place(interval.high), row)
 
 
-def _path_series(
-    path: PenaltyPath, style: int, across: Callable[[float], float], up: Callable[[float], float]
-) -> Series:
+def _path_series(path: Path, style: int, across: Callable[[float], float], up: Callable[[float], float]) -> Series:
     marks = tuple(
         Mark(
             across(p.penalty),

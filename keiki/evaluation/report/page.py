@@ -19,7 +19,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from keiki.evaluation.report import charts, confusion, sentences, words
-from keiki.evaluation.report.schema import ClassResult, Report, from_json
+from keiki.evaluation.report.reading import from_json
+from keiki.evaluation.report.schema import ClassResult, Report
 
 MOST_ROWS = 150  # of the per-class tables; report.json has them all
 MOST_SKIPPED = 40

@@ -15,22 +15,17 @@
 
 Conventions: shares and probabilities lie in [0, 1]; sizes are bytes; times are seconds unless the name says otherwise;
 `None` means "not known" or "not defined", never zero; classes are named, and indices refer to `task.classes`.
-Differences are oriented so that above zero speaks for the shipped model, whatever the metric. NaN cannot occur.
-"""
+Differences are oriented so that above zero speaks for the model named first, whatever the metric. NaN cannot occur.
+Penalties are above zero; reading.py reads it back."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from keiki.core.errors import BundleError
-
 SCHEMA = 1
 
-Estimate = Literal["held-out", "cross-validated procedure"]
-Verdict = Literal["helped", "equivalent", "hurt", "undecided"]
 Role = Literal["majority", "control", "probe", "winner"]
 
 
@@ -73,7 +68,7 @@ class Task(Part):
     """What the data are and how they were divided.
 
     `noun`: plural word for the items, from `sentences.noun`. `folds`, `repeats`: of nested cross-validation, else 0.
-    `group_column`: what keeps items together, if anything. `duplicate_*`: exact copies, kept on one side of every split.
+    `group_column`: what keeps items together, if anything. `duplicate_*`: exact copies, on one side of every split.
     `notes`: guesses said aloud, as sentences. `skipped`: at most a few hundred; `n_skipped` counts them all.
     """
 
@@ -111,7 +106,7 @@ class Headline(Part):
     n: int
     n_correct: int | None = None
     domain: Literal["source", "target"] = "source"
-    estimate: Estimate = "held-out"
+    estimate: Literal["held-out", "cross-validated procedure"] = "held-out"
     looks: int | None = None
 
 
@@ -135,8 +130,8 @@ class Usability(Part):
 class ChartRow(Part):
     """One line of the dot-and-interval chart. `difference`: shipped model minus this one, paired on the same items.
 
-    `label` is for people ("HOG + logistic regression"). A weak control (`weak`, with the reason) never enters the verdict.
-    `shipped` marks the model in the bundle; it may be a control.
+    `label` is for people ("HOG + logistic regression"). A weak control (`weak`, with the reason) never enters the
+    verdict. `shipped` marks the model in the bundle; it may be a control.
     """
 
     method: str
@@ -157,7 +152,7 @@ class Transfer(Part):
     for "undecided", how many test items would decide, if that can be said.
     """
 
-    verdict: Verdict
+    verdict: Literal["helped", "equivalent", "hurt", "undecided"]
     metric: str
     against: str
     difference: Interval
@@ -167,7 +162,7 @@ class Transfer(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caution(Part):
+class Warning(Part):
     """Something to watch and what to do about it. The first three stand on the first screen."""
 
     text: str
@@ -256,7 +251,7 @@ class PathPoint(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PenaltyPath(Part):
+class Path(Part):
     """The regularisation path of one view; `chosen` is the penalty taken, None where another view won."""
 
     view: str
@@ -379,7 +374,7 @@ class Report(Part):
     headline: Headline
     usability: Usability | None
     transfer: Transfer | None
-    warnings: tuple[Caution, ...]
+    warnings: tuple[Warning, ...]
     n_mistakes: int
     mistakes: tuple[Mistake, ...]
     next_steps: tuple[Command, ...]
@@ -387,7 +382,7 @@ class Report(Part):
     confusion: tuple[ConfusionCell, ...]
     reliability: Reliability | None
     per_class: tuple[ClassResult, ...]
-    paths: tuple[PenaltyPath, ...] = ()
+    paths: tuple[Path, ...] = ()
     training: tuple[TrainingCurve, ...] = ()
     selection: Selection
     cost: Cost
@@ -398,51 +393,8 @@ class Report(Part):
 
 def to_json(report: Report) -> dict[str, Any]:
     """The content of report.json: plain dicts, lists, numbers and strings."""
-    content = dataclasses.asdict(report, dict_factory=_plain)
-    return content
-
-
-def from_json(content: Mapping[str, Any]) -> Report:
-    """The report in `content`; a missing key, an unknown one or a wrong type is a BundleError that names the place."""
-    import pydantic
-
-    found = content.get("schema")
-    if found != SCHEMA:
-        raise BundleError(
-            f"report.json has schema {found!r}, this version reads schema {SCHEMA}.",
-            hint="Render it with the version of keiki that wrote it, or fit again.",
-        )
-    try:
-        report = pydantic.TypeAdapter(Report).validate_python(dict(content))
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"])
-        raise BundleError(
-            f"report.json is damaged at '{place}': {first['msg']}.", hint="Fit again, or restore the file."
-        ) from error
-    _check(report)
-    return report
+    return dataclasses.asdict(report, dict_factory=_plain)
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
-
-
-def _check(report: Report) -> None:
-    """What types cannot say: class indices exist, thumbnails are pictures and nothing else."""
-    n_classes = len(report.task.classes)
-    for cell in report.confusion:
-        if not (0 <= cell.true < n_classes and 0 <= cell.predicted < n_classes):
-            raise BundleError(
-                f"report.json is damaged at 'confusion': class {max(cell.true, cell.predicted)} of {n_classes}.",
-                hint="Fit again, or restore the file.",
-            )
-    for mistake in report.mistakes:
-        if mistake.thumbnail and not mistake.thumbnail.startswith(PICTURES):
-            raise BundleError(
-                f"report.json is damaged at 'mistakes': the thumbnail of '{mistake.id}' is no PNG, JPEG or WebP picture.",
-                hint="Fit again, or restore the file.",
-            )
-
-
-PICTURES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,")

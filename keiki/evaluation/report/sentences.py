@@ -6,7 +6,7 @@ One home for every phrase that judges, so that page, terminal and model card can
 from __future__ import annotations
 
 from keiki.evaluation.report import words
-from keiki.evaluation.report.schema import Caution, Headline, Report, Task, Transfer, Usability
+from keiki.evaluation.report.schema import Headline, Report, Task, Transfer, Usability, Warning
 
 NOUNS = {"image": "pictures", "text": "texts", "audio": "sounds"}
 
@@ -81,7 +81,8 @@ def usability(usability: Usability | None, noun: str) -> str:
     accepted = words.score(usability.accepted, "coverage")
     between = words.limits(usability.accepted, "coverage")
     check = words.percent(usability.to_check)
-    return f"accept {accepted} of {noun} unseen ({between}), check {check} by eye, asking for {asked} right among the accepted"
+    shares = f"accept {accepted} of {noun} unseen ({between}), check {check} by eye"
+    return f"{shares}, asking for {asked} right among the accepted"
 
 
 def reached(usability: Usability) -> str:
@@ -162,7 +163,7 @@ def no_transfer(noun: str) -> str:
     return f"not asked: no model without pretraining was run on these {noun} (--controls none)"
 
 
-def watch(warnings: tuple[Caution, ...]) -> str:
+def watch(warnings: tuple[Warning, ...]) -> str:
     """The first three warnings in one line, without their remedies; empty without warnings."""
     return "; ".join(warning.text.rstrip(".") for warning in warnings[:3])
 
@@ -199,8 +200,8 @@ def _procedure(headline: Headline, task: Task) -> str:
     folds = f"nested {task.folds}-fold cross-validation" if task.folds else "nested cross-validation"
     times = f", repeated {task.repeats} times" if task.repeats > 1 else ""
     return (
-        f"An estimate of the procedure, by {folds}{times}: each of the {words.of(headline.n, task.noun)} was judged by a "
-        "model that had not seen it, with every choice made anew inside. The model you got was then fitted on all of them."
+        f"An estimate of the procedure, by {folds}{times}: each of the {words.of(headline.n, task.noun)} was judged by "
+        "a model that had not seen it, with every choice made anew inside. The model you got was then fitted on all."
     )
 
 

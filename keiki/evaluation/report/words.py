@@ -165,12 +165,9 @@ def size(n_bytes: int) -> str:
     >>> size(13_640_000), size(812)
     ('13.6 MB', '812 B')
     """
-    value, unit = float(n_bytes), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value /= 1000
-    return f"{value:.3g} {unit}"
+    units = ("B", "kB", "MB", "GB", "TB")
+    power = next((i for i in range(len(units)) if n_bytes < 999.5 * 1000**i), len(units) - 1)
+    return f"{n_bytes / 1000**power:.3g} {units[power]}"
 
 
 def seconds(duration: float) -> str:
@@ -202,13 +199,14 @@ def number(value: float) -> str:
     return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
-def power_of_ten(value: float) -> str:
-    """A power of ten as such.
+def power(value: float) -> str:
+    """A power of ten as such, anything else as `number` writes it.
 
-    >>> power_of_ten(0.001), power_of_ten(1.0)
-    ('10⁻³', '10⁰')
+    >>> power(0.001), power(1.0), power(0.5)
+    ('10⁻³', '10⁰', '0.5')
     """
-    return _raised(round(math.log10(value)))
+    exponent = round(math.log10(value))
+    return _raised(exponent) if math.isclose(value, 10.0**exponent) else number(value)
 
 
 def _raised(exponent: int) -> str:

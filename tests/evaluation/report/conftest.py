@@ -1,4 +1,4 @@
-"""Synthetic reports: one usual, and the corners (hurt, undecided, two classes, a hundred, nothing wrong, hostile names)."""
+"""Synthetic reports: one usual, and the corners (hurt, undecided, a hundred classes, nothing wrong, hostile names)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw
 
 from keiki.evaluation.report.schema import (
     Candidate,
-    Caution,
     ChartRow,
     ClassCount,
     ClassResult,
@@ -27,8 +26,8 @@ from keiki.evaluation.report.schema import (
     MetricRow,
     Mistake,
     Model,
+    Path,
     PathPoint,
-    PenaltyPath,
     Provenance,
     Reliability,
     ReliabilityBin,
@@ -41,6 +40,7 @@ from keiki.evaluation.report.schema import (
     Transfer,
     Usability,
     Usage,
+    Warning,
 )
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{7*7}}"
@@ -273,14 +273,14 @@ def _per_class(names: Sequence[str], counts: np.ndarray) -> tuple[ClassResult, .
     return tuple(one(i) for i in range(len(names)))
 
 
-def _paths() -> tuple[PenaltyPath, ...]:
+def _paths() -> tuple[Path, ...]:
     def points(shift: float) -> tuple[PathPoint, ...]:
         return tuple(
             PathPoint(penalty=10.0**e, log_loss=0.41 + shift + 0.05 * (e + 1.5) ** 2, standard_error=0.03)
             for e in np.arange(-4, 2.5, 0.5).tolist()
         )
 
-    return PenaltyPath(view="squash 224", points=points(0), chosen=10.0**-1.5), PenaltyPath(
+    return Path(view="squash 224", points=points(0), chosen=10.0**-1.5), Path(
         view="centre crop 224", points=points(0.08)
     )
 
@@ -297,17 +297,17 @@ def _curve() -> TrainingCurve:
 
 
 WARNINGS = (
-    Caution(text="14 groups of near-duplicates kept together", remedy="Nothing to do; name the groups with --group."),
-    Caution(text="'rust' has only 6 photos", remedy="Add at least 14 more, or join it with a similar class."),
-    Caution(text="2 files could not be read", remedy="They are listed under Data; repair or delete them."),
-    Caution(text="Training and test photos differ in size", remedy="Check that both come from the same camera."),
+    Warning(text="14 groups of near-duplicates kept together", remedy="Nothing to do; name the groups with --group."),
+    Warning(text="'rust' has only 6 photos", remedy="Add at least 14 more, or join it with a similar class."),
+    Warning(text="2 files could not be read", remedy="They are listed under Data; repair or delete them."),
+    Warning(text="Training and test photos differ in size", remedy="Check that both come from the same camera."),
 )
 METRICS = (
     MetricRow(name="accuracy", better="higher", score=around(0.8875, 0.07), meaning="share of items that are right"),
-    MetricRow(name="balanced_accuracy", better="higher", score=around(0.86, 0.08), meaning="every class counts equally"),
+    MetricRow(name="balanced_accuracy", better="higher", score=around(0.86, 0.08), meaning="all classes count equally"),
     MetricRow(name="macro_f1", better="higher", score=around(0.85, 0.07), meaning="mean F1 over classes"),
-    MetricRow(name="roc_auc", better="higher", score=around(0.981, 0.012), meaning="chance that the right class outranks a wrong one"),
-    MetricRow(name="log_loss", better="lower", score=around(0.41, 0.11), meaning="surprise about the true class, in nats"),
+    MetricRow(name="roc_auc", better="higher", score=around(0.981, 0.012), meaning="right ranked above wrong"),
+    MetricRow(name="log_loss", better="lower", score=around(0.41, 0.11), meaning="surprise about the label, in nats"),
     MetricRow(name="brier", better="lower", score=around(0.18, 0.05), meaning="squared error of the probabilities"),
     MetricRow(name="ece", better="lower", score=None, meaning="gap between stated and true probability"),
 )  # fmt: skip
@@ -379,8 +379,14 @@ def undecided_two_classes() -> Report:
         dataclasses.replace(row, difference=None if row.difference is None else around(0.03, 0.09))
         for row in base.transfer.rows
     )
-    transfer = dataclasses.replace(base.transfer, verdict="undecided", metric="macro_f1", difference=around(0.034, 0.09),
-                                   items_to_decide=640, rows=rows)  # fmt: skip
+    transfer = dataclasses.replace(
+        base.transfer,
+        verdict="undecided",
+        metric="macro_f1",
+        difference=around(0.034, 0.09),
+        items_to_decide=640,
+        rows=rows,
+    )
     usability = Usability(asked_accuracy=0.95, threshold=None, accepted=wilson(0, 44), n_accepted=0, to_check=1.0,
                           n_to_check=44)  # fmt: skip
     head = Headline(metric="macro_f1", score=around(0.782, 0.1), n=44, looks=7)
@@ -399,8 +405,9 @@ def nothing_wrong() -> Report:
 
 def hundred_classes() -> Report:
     """A hundred classes with middling names."""
-    names = [f"{a} {b}" for a in ("red", "blue", "wild", "old", "alpine", "river", "sea", "stone", "snow", "dwarf")
-             for b in ("finch", "warbler", "sparrow", "tern", "gull", "owl", "heron", "plover", "thrush", "swift")]  # fmt: skip
+    looks = ("red", "blue", "wild", "old", "alpine", "river", "sea", "stone", "snow", "dwarf")
+    birds = ("finch", "warbler", "sparrow", "tern", "gull", "owl", "heron", "plover", "thrush", "swift")
+    names = [f"{look} {bird}" for look in looks for bird in birds]
     return report(run="birds-1", names=names, n=3000, accuracy=0.83)
 
 
@@ -414,6 +421,8 @@ def hostile() -> Report:
             base.mistakes, (HOSTILE, "مرحبا بالعالم، هذا نص طويل", "x" * 2000, "\n\n\n", "", "ok"), strict=False
         )
     )
+    candidate = dataclasses.replace(SELECTION.candidates[0], name=HOSTILE, why=HOSTILE)
+    poison = {HOSTILE: HOSTILE}
     task = dataclasses.replace(base.task, source=HOSTILE, group_column=HOSTILE, notes=(HOSTILE,), noun=HOSTILE,
                                skipped=(Skipped(id=HOSTILE, reason=HOSTILE),))  # fmt: skip
     assert base.transfer is not None
@@ -424,18 +433,18 @@ def hostile() -> Report:
         folder=HOSTILE,
         keiki=HOSTILE,
         mistakes=texts,
-        warnings=(Caution(text=HOSTILE, remedy=HOSTILE),) * 5,
+        warnings=(Warning(text=HOSTILE, remedy=HOSTILE),) * 5,
         transfer=dataclasses.replace(base.transfer, against=HOSTILE, rows=rows),
         next_steps=(Command(command=HOSTILE, does=HOSTILE),),
         metrics=(MetricRow(name=HOSTILE, better="higher", score=around(0.5, 0.1), meaning=HOSTILE),),
         paths=tuple(dataclasses.replace(path, view=HOSTILE) for path in base.paths),
         training=tuple(dataclasses.replace(curve, phase=HOSTILE) for curve in base.training),
-        selection=Selection(rule=HOSTILE, candidates=(dataclasses.replace(SELECTION.candidates[0], name=HOSTILE, why=HOSTILE),)),
+        selection=Selection(rule=HOSTILE, candidates=(candidate,)),
         cost=dataclasses.replace(COST, stages=(Stage(name=HOSTILE, seconds=1),), hardware=HOSTILE),
         model=Model(method=HOSTILE, method_title=HOSTILE, backbone=HOSTILE, licence=HOSTILE, origin=HOSTILE,
                     digest=HOSTILE, language=HOSTILE, input=HOSTILE),
         usage=Usage(commands=(Command(command=HOSTILE, does=HOSTILE),), python=HOSTILE),
-        provenance=Provenance(seed=0, versions={HOSTILE: HOSTILE}, config={HOSTILE: HOSTILE}, digests={HOSTILE: HOSTILE}),
+        provenance=Provenance(seed=0, versions=poison, config=dict(poison), digests=poison),
     )  # fmt: skip
 
 

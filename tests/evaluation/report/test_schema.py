@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from keiki.core.errors import BundleError
-from keiki.evaluation.report.schema import Report, from_json, to_json
+from keiki.evaluation.report.reading import from_json
+from keiki.evaluation.report.schema import Report, to_json
 
 Samples = dict[str, Callable[[], Report]]
 
@@ -57,5 +58,5 @@ def test_a_thumbnail_is_a_picture_in_the_file_itself(samples: Samples, thumbnail
 def test_a_confusion_cell_outside_the_classes_is_refused(samples: Samples) -> None:
     content = to_json(samples["pictures"]())
     content["confusion"][0]["predicted"] = 99
-    with pytest.raises(BundleError, match="class 99 of 6"):
+    with pytest.raises(BundleError, match="no class 99 among 6"):
         from_json(content)

@@ -47,7 +47,8 @@ VERDICTS = [
     (transfer("hurt", interval(-0.08, -0.15, -0.01)),
      "pretraining hurt: −8 points (−15 to −1) against HOG, which starts from nothing but this data"),
     (transfer("equivalent", interval(0.002, -0.006, 0.009)),
-     "pretraining made no difference: +0.2 points (−0.6 to +0.9) against HOG, within the ±1 point that counts as equal"),
+     "pretraining made no difference: +0.2 points (−0.6 to +0.9) against HOG, "
+     "within the ±1 point that counts as equal"),
     (transfer("undecided", interval(0.03, -0.02, 0.08), items_to_decide=640),
      "undecided whether pretraining helped: +3 points (−2 to +8) against HOG; about 640 test items would decide"),
     (transfer("undecided", interval(0.03, -0.02, 0.08)),

@@ -1,0 +1,96 @@
+"""From the winner to the bundle: its graph, its head, its thresholds, and the answers that prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keiki.artifacts.handover import Handover, Witness
+from keiki.artifacts.parity import Certificate
+from keiki.artifacts.writer import write_bundle
+from keiki.core.errors import TrainingError
+from keiki.core.files import digest, sha256_bytes
+from keiki.data.task import Task
+from keiki.methods.base import Model
+from keiki.nn.linear import LinearHead
+from keiki.selection.select import Selection
+from keiki.selection.workshop import Workshop
+
+WITNESSES = 12
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a bundle needs of a model: its graph (None where preparing gives the features), head and own weights."""
+
+    graph: Path | None
+    head: LinearHead
+    weights: dict[str, npt.NDArray[Any]]
+
+
+def shipped_model(shop: Workshop, task: Task, final: Selection) -> Model:
+    """The winner's model; fitted again where only its answers were remembered."""
+    outcome = final.outcomes[final.winner]
+    if outcome.model is None:
+        outcome.model = shop.fit(outcome.method, task.training_view(), task.items.take([])).model
+    if outcome.model is None:
+        raise TrainingError(f"Method '{final.winner}' has left no model.")
+    return outcome.model
+
+
+def deliver(
+    folder: Path,
+    shop: Workshop,
+    task: Task,
+    final: Selection,
+    threshold: float | None,
+    wanted: float,
+    results: Mapping[str, Any],
+) -> Certificate:
+    """Write the bundle; returns its parity certificate."""
+    model = shipped_model(shop, task, final)
+    parts = take_apart(model, shop)
+    view = task.training_view()
+    some = view.items.take(np.linspace(0, len(view) - 1, min(WITNESSES, len(view))).astype(int))
+    outcome = final.outcomes[final.winner]
+    handover = Handover(
+        name=task.name,
+        target=task.target,
+        transform=model.backbone.transforms()[model.transform_name],
+        card=model.backbone.card.to_json(),
+        method=final.winner,
+        options=outcome.method.config.to_json(),
+        graph=parts.graph,
+        standardiser=None,
+        head=parts.head,
+        temperature=final.temperatures[final.winner],
+        thresholds={"accept": threshold, "asked_accuracy": wanted},
+        witness=Witness(some.raws, model.logits(some)),
+        weights=parts.weights,
+        seen=view.items.digests,
+        results=results,
+        batch_size=shop.plan.batch_size,
+    )
+    return write_bundle(folder, handover)
+
+
+def take_apart(model: Model, shop: Workshop) -> Parts:
+    """Graph, head and weights of a model; a tuned network is converted under the digest of its weights."""
+    transform = model.backbone.transforms()[model.transform_name]
+    if model.network is None:
+        if model.head is None:
+            raise TrainingError(f"The model on '{model.backbone.card.name}' has no head.")
+        return Parts(model.backbone.graph(transform, shop.cache.graphs), model.head, {})
+    from keiki.engines.convert import convert
+    from keiki.nn.network import head_of
+
+    arrays, _ = model.state()
+    weights = {n.removeprefix("network/body."): a for n, a in arrays.items() if n.startswith("network/body.")}
+    key = digest({name: sha256_bytes(array.tobytes()) for name, array in weights.items()})
+    graph = convert(lambda: model.network.body, *model.backbone.examples(transform), key, shop.cache.graphs)
+    return Parts(graph, head_of(model.network), weights)

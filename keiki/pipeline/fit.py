@@ -1,0 +1,177 @@
+"""The order of a fit: read, look, split, select, judge, bundle, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from keiki.backbones.cache import Cache, open_cache
+from keiki.backbones.features import FeatureBank
+from keiki.core.errors import RequestError
+from keiki.core.files import read_json, write_json, write_text
+from keiki.core.random import Randomness
+from keiki.core.record import Listener, Record
+from keiki.data.task import Task
+from keiki.engines.plan import Plan, make_plan
+from keiki.evaluation.ledger import Ledger
+from keiki.evaluation.report import page, schema, sentences
+from keiki.methods.base import METHODS, Method
+from keiki.pipeline import folder as folders
+from keiki.pipeline.deliver import deliver, shipped_model
+from keiki.pipeline.estimate import estimate
+from keiki.pipeline.evidence import Evidence, find_metric, weigh
+from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_pieces, split
+from keiki.pipeline.reporting import build_report
+from keiki.pipeline.request import FitRequest, place, place_or_share, seconds
+from keiki.pipeline.summary import finish, summarise, test_digest
+from keiki.selection.budget import Budget
+from keiki.selection.select import select
+from keiki.selection.workshop import Workshop
+
+AUTO = "linear-probe"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished fit: its folder, the content of run.json, and the report."""
+
+    folder: Path
+    summary: dict[str, Any]
+    report: schema.Report
+
+    def closing_lines(self) -> tuple[str, ...]:
+        """How good, did transfer help, what to watch, where the report is, what next."""
+        return sentences.closing_lines(self.report, str(self.folder / "report.html"))
+
+
+def fit(
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    options: Mapping[str, object] | Sequence[str] = (),
+    budget: str | float | None = None,
+    listeners: tuple[Listener, ...] = (),
+    **wishes: Any,
+) -> Run:
+    """Adapt a pretrained model to labelled data, with proof, report and bundle: what `keiki fit` does.
+
+    data: a folder with a folder a class, or a table. The other arguments are those of the command line (see
+    `FitRequest`): input, label, files, group, val, test, method, backbone, metric, positive, controls, accuracy, seed.
+    Raises KeikiError; what it says names the next step.
+    """
+    pairs = options.items() if isinstance(options, Mapping) else [text.partition("=")[::2] for text in options]
+    request = FitRequest(
+        data=place(str(data)),
+        out=None if out is None else str(out),
+        options=tuple(f"{name}={value}" for name, value in pairs),
+        budget=seconds(str(budget)) if budget is not None else None,
+        **_places(wishes),
+    )
+    return run(request, folders.open_folder(request), listeners)
+
+
+def resume(folder: str | Path, listeners: tuple[Listener, ...] = ()) -> Run:
+    """Go on with a run that was cut."""
+    path = Path(folder)
+    return run(folders.reopen(path), path, listeners)
+
+
+def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ()) -> Run:
+    """Carry out a request in its folder."""
+    record = Record(folder / "log.jsonl", listeners)
+    random = Randomness(request.seed)
+    cache = open_cache()
+    plan = _plan(folder)
+    bank = FeatureBank(cache, plan, record)
+    with record.stage("read"):
+        pieces = read_pieces(request)
+        modality = pieces.main.items.modality
+        backbone = choose_backbone(request, modality)
+        method = choose_method(request, modality)
+        controls = choose_controls(request, modality)
+    with record.stage("features"):
+        task = split(look(pieces, bank, backbone, controls, random, record), request.seed)
+        metric = find_metric(request.metric, request.positive, task)
+    shop = Workshop(backbone, cache, bank, plan, random, record, folder / "checkpoints")
+    with record.stage("fit"):
+        choose = partial(_select, shop, [method], controls)
+        found = estimate(task, choose, Budget(request.budget if request.method == "auto" else None), record)
+        shipped_model(shop, task, found.final)
+    _separate_controls(record, shop)
+    with record.stage("evaluate"):
+        evidence = weigh(task, found, metric, request.accuracy, random)
+        looks = _look(cache, task, folder)
+        summary = summarise(folder.name, request, task, found, evidence, shop, record)
+    with record.stage("bundle"):
+        deliver(folder / "bundle", shop, task, found.final, evidence.threshold, request.accuracy, _card(summary))
+    with record.stage("report"):
+        size = sum(file.stat().st_size for file in (folder / "bundle").iterdir())
+        report = build_report(folder, request, task, found, evidence, shop, record, looks, size)
+        content = schema.to_json(report)
+        write_json(folder / "report.json", content)
+        write_text(folder / "report.html", page.render_report(report))
+    write_json(folder / "run.json", finish(summary, record))
+    folders.point_to(folder)
+    return Run(folder, read_json(folder / "run.json"), report)
+
+
+def choose_method(request: FitRequest, modality: str) -> Method:
+    """The method that was asked for with its options; `auto` begins with the probe."""
+    kind = METHODS.get(AUTO if request.method == "auto" else request.method)
+    if modality not in kind.modalities:
+        raise RequestError(f"Method '{kind.name}' is not for {modality}s.", hint="See: keiki methods")
+    if "control" in kind.tags:
+        raise RequestError(
+            f"Method '{kind.name}' is a control: it uses nothing pretrained.",
+            hint="Controls run beside every fit; leave --method out.",
+        )
+    return kind(kind.Config.parse(request.options))
+
+
+def _select(shop: Workshop, methods: list[Method], controls: list[Method], *args: Any) -> Any:
+    view, test, budget = args
+    return select(shop, view, test, methods, controls, budget)
+
+
+def _plan(folder: Path) -> Plan:
+    """The plan of this run: written before its first use, read again on resume."""
+    path = folder / "plan.json"
+    if not path.is_file():
+        write_json(path, make_plan().to_json())
+    return Plan.from_json(read_json(path))
+
+
+def _look(cache: Cache, task: Task, folder: Path) -> int | None:
+    if task.protocol == "nested":
+        return None
+    return Ledger(cache.root / "looks.jsonl").look(test_digest(task), run=str(folder), purpose="fit")
+
+
+def _separate_controls(record: Record, shop: Workshop) -> None:
+    """Book the time of controls under their own name."""
+    controls = sum(spent for name, spent in shop.seconds.items() if "control" in METHODS.get(name).tags)
+    record.seconds["fit"] -= controls
+    record.seconds["controls"] = controls
+
+
+def _card(summary: dict[str, Any]) -> dict[str, Any]:
+    """What the model card tells."""
+    warnings = [{"text": each["what"]} for each in summary["warnings"]]
+    return {**{name: summary[name] for name in ("task", "test", "transfer")}, "warnings": warnings}
+
+
+def _places(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Wishes with their paths made absolute."""
+    out = dict(wishes)
+    for name in ("val", "test"):
+        if out.get(name) is not None:
+            out[name] = place_or_share(name, out[name] if isinstance(out[name], float) else str(out[name]))
+    if out.get("files") is not None:
+        out["files"] = place(str(out["files"]))
+    return out
+
+
+__all__ = ["Evidence", "Run", "fit", "resume", "run"]

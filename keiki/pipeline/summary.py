@@ -1,0 +1,115 @@
+"""run.json: the answer of a fit for programs; `keiki fit --json` prints the same."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib.metadata import version
+from typing import Any
+
+from keiki.core.files import digest
+from keiki.core.record import Record
+from keiki.data.task import Task
+from keiki.pipeline.estimate import Estimate
+from keiki.pipeline.evidence import Evidence
+from keiki.pipeline.request import FitRequest
+from keiki.selection.workshop import Workshop
+
+SCHEMA = 1
+VERSIONS = ("keiki", "numpy", "onnxruntime", "pillow", "tokenizers", "torch", "timm", "transformers", "scikit-image")
+ESTIMATES = {"given": "held-out", "held-out": "held-out", "nested": "cross-validated procedure"}
+
+
+def summarise(
+    run: str, request: FitRequest, task: Task, estimate: Estimate, evidence: Evidence, shop: Workshop, record: Record
+) -> dict[str, Any]:
+    """Everything in run.json but what is known only at the very end (see `finish`)."""
+    final = estimate.final
+    winner = final.outcomes[final.winner]
+    return {
+        "schema": SCHEMA,
+        "run": run,
+        "task": {
+            "name": task.name,
+            "modality": task.modality,
+            "kind": task.target.kind,
+            "classes": list(task.target.classes),
+            "train": len(task.train),
+            "val": len(task.val),
+            "test": len(task.test),
+            "skipped": len(task.skipped),
+            "split": task.protocol,
+        },
+        "backbone": shop.backbone.card.name,
+        "method": final.winner,
+        "options": winner.method.config.to_json(),
+        "selected_by": final.explanation,
+        "metric": evidence.metric.name,
+        "test": {"domain": "source", "estimate": ESTIMATES[task.protocol], **evidence.test},
+        "transfer": None if evidence.verdict is None else evidence.verdict.to_json(),
+        "controls": [
+            {
+                "method": rival.method.name,
+                evidence.metric.name: rival.score.to_json(),
+                "difference": rival.difference.to_json(),
+                "weak": rival.weak,
+            }
+            for rival in evidence.controls()
+        ],
+        "adaptation": {"decision": "not asked", "evidence": "", "method": ""},
+        "thresholds": {"accept": evidence.threshold, "asked_accuracy": request.accuracy},
+        "trainable_share": trainable_share(winner.facts, winner.trained_parameters, shop),
+        "warnings": [dict(each) for each in task.warnings],
+        "notes": [*task.notes, *final.notes],
+        "candidates": final.table,
+        "config": request.to_json(),
+        "versions": versions(),
+        "digests": digests(task, shop),
+    }
+
+
+def finish(summary: dict[str, Any], record: Record) -> dict[str, Any]:
+    """The summary with seconds and memory, known at the end."""
+    seconds = {"total": record.total_seconds(), **record.seconds}
+    return {**summary, "seconds": {k: round(v, 3) for k, v in seconds.items()}, "peak_memory_bytes": peak_memory()}
+
+
+def trainable_share(facts: dict[str, Any], trained: int, shop: Workshop) -> float:
+    """Share of the shipped model's parameters that were fitted to the labels."""
+    if "trainable" in facts:
+        return float(facts["trainable"])
+    return trained / max(1, trained + shop.backbone.card.parameters)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what can change a result."""
+    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}}
+
+
+def digests(task: Task, shop: Workshop) -> dict[str, str]:
+    """What the run was made from, as digests."""
+    return {
+        "data": digest([sorted(task.items.digests), list(task.target.classes)]),
+        "test": test_digest(task),
+        "backbone": shop.backbone.card.digest,
+        "plan": digest(shop.plan.to_json()),
+    }
+
+
+def test_digest(task: Task) -> str:
+    """What the ledger knows a test set by: its items and their labels, in any order."""
+    rows = task.test if len(task.test) else range(len(task.items))
+    return digest(sorted([task.items.digests[i], task.target.classes[task.labels[i]]] for i in rows))
+
+
+def peak_memory() -> int:
+    """Largest resident size of this process, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def hardware() -> str:
+    """The machine in a few words."""
+    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"

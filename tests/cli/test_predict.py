@@ -1,0 +1,136 @@
+"""keiki predict: rows to stdout or a file, errors said, and nothing heavy imported."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import keiki
+from keiki.cli.main import main
+
+FORBIDDEN = ("torch", "torchvision", "timm", "transformers", "sklearn", "pandas", "matplotlib", "onnx")
+ENV = {**os.environ, "PYTHONPATH": str(Path(keiki.__file__).parents[1])}
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_every_input_gets_a_row(image_bundle: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(image_bundle), str(pictures / "red" / "0.png"), str(pictures)]) == 0
+    told = capsys.readouterr()
+    found = table(told.out)
+    assert len(found) == 7
+    assert found[0]["label"] == "red"
+    assert found[0]["decision"] in ("accept", "check")
+    assert told.out.splitlines()[0] == "input,label,probability,decision,runner_up,error"
+
+
+def test_what_cannot_be_read_is_said_and_stops_nothing(
+    image_bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = (pictures / "red" / "0.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(good[: len(good) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    arguments = [str(tmp_path / "cut.png"), "gone.png", str(tmp_path / "empty.png")]
+    assert main(["predict", str(image_bundle), *arguments, str(pictures / "red" / "0.png")]) == 0
+    told = capsys.readouterr()
+    errors = [row["error"] for row in table(told.out)]
+    assert errors[1:] == ["no such file or folder", "empty file", ""]
+    assert "3 of 4 inputs could not be read" in told.err
+    assert main(["predict", str(image_bundle), *arguments]) == 2
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_rows_go_to_a_file(suffix: str, text_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new" / f"answers{suffix}"
+    assert main(["predict", str(text_bundle), "a red apple", "a phone", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == ""
+    text = out.read_text(encoding="utf-8")
+    rows = table(text) if suffix == ".csv" else [json.loads(line) for line in text.splitlines()]
+    assert [row["input"] for row in rows] == ["a red apple", "a phone"]
+
+
+@pytest.mark.parametrize("out", ["answers.xlsx", "answers", "."])
+def test_a_wrong_out_is_refused_before_any_work(out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "no-run", "x", "--out", out]) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_one_message(
+    text_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    assert main(["predict", str(text_bundle), "a phone", "--out", str(tmp_path / "file" / "a.csv")]) == 1
+    told = capsys.readouterr().err
+    assert "bug" not in told
+    assert "file" in told
+
+
+def test_json_is_one_object_with_every_probability(text_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(text_bundle), "a red apple", "gone.txt", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["n_errors"]) == (2, 1)
+    assert set(found["predictions"][0]["probabilities"]) == {"fruit", "phone"}
+    assert found["predictions"][1]["label"] is None
+
+
+def test_standard_input_is_read_line_by_line(text_bundle: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "keiki", "predict", str(text_bundle), "-"],
+        input="a red apple\n\nna\xefve\n".encode("latin-1"),  # a byte that is not UTF-8
+        capture_output=True,
+        check=False,
+        env=ENV,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["input"] for row in table(done.stdout.decode())] == ["line 1", "line 3"]
+
+
+def test_a_damaged_bundle_is_refused(text_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import shutil
+
+    damaged = Path(shutil.copytree(text_bundle, tmp_path / "b"))
+    data = bytearray((damaged / "model.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (damaged / "model.onnx").write_bytes(data)
+    assert main(["predict", str(damaged), "a phone"]) == 2
+    told = capsys.readouterr().err
+    assert "SHA-256" in told
+    assert "fit again" in told
+
+
+@pytest.mark.parametrize("kind", ["image", "text", "table"])
+def test_predict_imports_nothing_heavy(
+    kind: str, image_bundle: Path, text_bundle: Path, pictures: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "t.csv"
+    rows.write_text("message\na phone is here\na red apple is there\n")
+    arguments = {
+        "image": [str(image_bundle), str(pictures / "red" / "0.png")],
+        "text": [str(text_bundle), "a red apple"],
+        "table": [str(text_bundle), str(rows), "--input", "message"],
+    }[kind]
+    script = (
+        f"import sys; from keiki.cli.main import main\nassert main(['predict', *{arguments!r}]) == 0\n"
+        f"found = set({FORBIDDEN!r}) & sys.modules.keys()\nassert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=ENV)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_cold_predict_is_quick(kind: str, image_bundle: Path, text_bundle: Path, pictures: Path) -> None:
+    arguments = [str(image_bundle), str(pictures / "red" / "0.png")] if kind == "image" else [str(text_bundle), "a b"]
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "keiki", "predict", *arguments], capture_output=True, check=True, env=ENV)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1.0

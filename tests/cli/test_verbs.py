@@ -1,0 +1,119 @@
+"""evaluate, export, report, methods, backbones, cache: each says what it did, and refuses what it cannot do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keiki.cli.main import main
+from keiki.methods.base import METHODS
+from keiki.testing.bundles import paint
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
+    assert main([*arguments, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_evaluate_counts_the_looks(
+    image_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path / "cache"))
+    paint(tmp_path / "data")
+    for look in (1, 2):
+        found = as_json(capsys, "evaluate", str(image_bundle), str(tmp_path / "data"))
+        assert found["looks"] == look
+    assert found["n"] == 6
+    assert found["seen"] == 0
+    assert found["test"]["accuracy"]["value"] == 1.0
+    assert main(["evaluate", str(image_bundle), str(tmp_path / "data")]) == 0
+    told = capsys.readouterr().out
+    assert "looked at 3 times" in told
+    assert "accuracy" in told
+
+
+def test_evaluate_refuses_unknown_classes(
+    image_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path)
+    (tmp_path / "red").rename(tmp_path / "crimson")
+    assert main(["evaluate", str(image_bundle), str(tmp_path)]) == 2
+    assert "'crimson'" in capsys.readouterr().err
+
+
+def test_evaluate_refuses_an_unknown_metric(
+    image_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint(tmp_path)
+    assert main(["evaluate", str(image_bundle), str(tmp_path), "--metric", "acuracy"]) == 2
+    assert "Did you mean 'accuracy'" in capsys.readouterr().err
+
+
+def test_export_writes_and_says_how_close(
+    image_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "onnx"
+    found = as_json(capsys, "export", str(image_bundle), "--out", str(out))
+    assert found["parity"]["same_top_class"]
+    assert (out / "parity.json").exists()
+    assert main(["export", str(image_bundle), "--out", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_export_compares_on_given_samples(
+    image_bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = as_json(capsys, "export", str(image_bundle), "--out", str(tmp_path / "o"), "--samples", str(pictures))
+    assert found["parity"]["n"] == 6
+
+
+def test_report_needs_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    assert "report.json" in capsys.readouterr().err
+    (tmp_path / "report.json").write_text("{")
+    assert main(["report", str(tmp_path)]) == 2
+    assert "not JSON" in capsys.readouterr().err
+
+
+def test_methods_are_listed_from_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
+    found = as_json(capsys, "methods")
+    assert [each["name"] for each in found["methods"]] == METHODS.names()
+    assert main(["methods"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(METHODS.names()) + 1
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_every_method_shows_its_source_and_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods", name]) == 0
+    told = capsys.readouterr().out
+    for option in as_json(capsys, "methods", name)["options"]:
+        assert option["name"] in told
+        assert option["help"]
+
+
+def test_a_wrong_method_answers_with_the_near_miss(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods", "linear-prob"]) == 2
+    assert "Did you mean 'linear-probe'" in capsys.readouterr().err
+
+
+def test_backbones_are_listed_with_their_cards(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [each["name"] for each in as_json(capsys, "backbones")["backbones"]]
+    assert {"efficientnet-lite0", "minilm-l6"} <= set(names)
+    card = as_json(capsys, "backbones", "efficientnet-lite0")
+    assert card["licence"]
+    assert len(card["digest"]) == 64
+    assert main(["backbones", "efficientnet-lite1"]) == 2
+    assert "Did you mean 'efficientnet-lite0'" in capsys.readouterr().err
+
+
+def test_cache_is_shown_and_cleared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path))
+    assert as_json(capsys, "cache")["areas"]["features"]["entries"] == 0
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "g.onnx").write_bytes(b"12345")
+    assert as_json(capsys, "cache", "--clear")["freed_bytes"] == 0
+    assert as_json(capsys, "cache", "--clear", "--graphs")["freed_bytes"] == 5
+    assert main(["cache", "--graphs"]) == 2

@@ -1,0 +1,59 @@
+"""One look tells all; what it tells survives JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from keiki.data.facts import Fact, image_fact, text_fact
+
+
+def test_facts_of_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 200, 4), dtype=np.uint8)).save(path)
+    fact, picture = image_fact(path)
+    assert (fact.error, fact.width, fact.height, fact.format, fact.mode) == (None, 200, 120, "PNG", "RGBA")
+    assert fact.file_bytes == path.stat().st_size
+    assert picture is not None
+    assert picture.size == (200, 120)
+    small = Image.open(io.BytesIO(fact.thumbnail))
+    assert (small.size, small.format) == ((96, 58), "JPEG")
+
+
+def test_small_pictures_are_not_blown_up() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (10, 20)).save(out, "PNG")
+    fact, _ = image_fact(out.getvalue())
+    assert Image.open(io.BytesIO(fact.thumbnail)).size == (10, 20)
+
+
+def test_copies_in_another_lossless_container_have_equal_pixels() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    digests = set()
+    for format in ("PNG", "BMP", "TIFF"):
+        out = io.BytesIO()
+        image.save(out, format)
+        digests.add(image_fact(out.getvalue())[0].pixels)
+    assert len(digests) == 1
+
+
+def test_unreadable_pictures_say_why() -> None:
+    fact, picture = image_fact(b"<html>")
+    assert picture is None
+    assert fact == Fact(error="not a picture (JPEG, PNG, WebP, BMP, GIF or TIFF)")
+
+
+def test_facts_of_a_text() -> None:
+    fact = text_fact("Zwei größere Wörter.")
+    assert (fact.characters, fact.words, fact.file_bytes) == (20, 3, 23)
+    assert text_fact(" ").error == "empty text"
+
+
+def test_facts_survive_json(tmp_path: Path) -> None:
+    Image.new("RGB", (10, 20)).save(tmp_path / "a.png")
+    fact, _ = image_fact(tmp_path / "a.png")
+    assert Fact.from_json(json.loads(json.dumps(fact.to_json()))) == fact

@@ -1,0 +1,283 @@
+"""Tasks: what is given is honoured, what belongs together stays together, and nothing peeks at the test set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from keiki.core.errors import DataError, RequestError
+from keiki.core.files import sha256_bytes
+from keiki.data.split import make_task
+from keiki.data.task import Dataset, Items, Part, Task
+
+
+def dataset(
+    labels: Sequence[str],
+    *,
+    parts: Sequence[Part] | None = None,
+    groups: Sequence[str] | None = None,
+    texts: Sequence[str] | None = None,
+    name: str = "data",
+) -> Dataset:
+    n = len(labels)
+    raws = tuple(texts or [f"{name} text {i}" for i in range(n)])
+    items = Items("text", tuple(f"row {i}" for i in range(n)), raws, tuple(sha256_bytes(t.encode()) for t in raws))
+    return Dataset(name, items, tuple(labels), tuple(parts or [""] * n), None if groups is None else tuple(groups))
+
+
+def classes_of(task: Task, rows: np.ndarray) -> list[str]:
+    return [task.target.classes[c] for c in task.labels[rows]]
+
+
+def whats(task: Task) -> str:
+    return " ".join(each["what"] for each in task.warnings)
+
+
+PAIRS = ["a", "b"] * 60
+
+
+def test_small_data_are_judged_by_nested_folds() -> None:
+    task = make_task(dataset(PAIRS))
+    assert task.protocol == "nested"
+    assert len(task.test) == len(task.val) == 0
+    assert task.outer.shape == (3, 120)  # below 200 items three times
+    for folds in task.outer:
+        assert np.bincount(folds).tolist() == [24] * 5
+        assert all((folds[task.labels == c] == f).sum() == 12 for c in range(2) for f in range(5))
+    assert (task.outer[0] != task.outer[1]).any()
+    assert make_task(dataset(PAIRS * 2)).outer.shape == (1, 240)
+
+
+def test_large_data_keep_a_fifth_apart() -> None:
+    task = make_task(dataset(PAIRS * 20))
+    assert task.protocol == "held-out"
+    assert len(task.test) == 480
+    assert sorted(classes_of(task, task.test)).count("a") == 240
+    assert len(np.intersect1d(task.train, task.test)) == 0
+    assert task.outer.shape == (0, 2400)
+
+
+def test_same_seed_same_task() -> None:
+    one, other, third = (make_task(dataset(PAIRS), seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one.outer, other.outer)
+    assert (one.outer != third.outer).any()
+    np.testing.assert_array_equal(one.training_view().folds, other.training_view().folds)
+
+
+def test_given_parts_are_honoured() -> None:
+    parts: list[Part] = ["train"] * 20 + ["val"] * 6 + ["test"] * 8
+    task = make_task(dataset((["a", "b"] * 20)[:34], parts=parts))
+    assert task.protocol == "given"
+    assert (task.train.tolist(), task.val.tolist(), task.test.tolist()) == (
+        list(range(20)),
+        list(range(20, 26)),
+        list(range(26, 34)),
+    )
+
+
+def test_given_datasets_are_appended_and_ids_told_apart() -> None:
+    task = make_task(dataset(PAIRS), test=dataset(["a", "b"], name="exam"))
+    assert task.protocol == "given"
+    assert task.test.tolist() == [120, 121]
+    assert task.items.ids[120] == "exam/row 0"
+
+
+def test_two_test_sets_are_refused() -> None:
+    with pytest.raises(RequestError, match="test part of its own"):
+        make_task(dataset(["a", "b", "a"], parts=["train", "train", "test"]), test=0.2)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 3.0])
+def test_impossible_shares_are_refused(share: float) -> None:
+    with pytest.raises(RequestError, match="between 0 and 1"):
+        make_task(dataset(PAIRS), test=share)
+    with pytest.raises(RequestError, match="nothing to train on"):
+        make_task(dataset(PAIRS), test=0.5, val=0.5)
+
+
+def test_shares_are_drawn_for_validation_and_test() -> None:
+    task = make_task(dataset(PAIRS), val=0.25, test=0.5)
+    assert (len(task.train), len(task.val), len(task.test)) == (45, 15, 60)
+    assert task.protocol == "held-out"
+    assert sorted([*task.train, *task.val, *task.test]) == list(range(120))
+
+
+def test_classes_are_matched_by_name() -> None:
+    exam = dataset(["dog", "bird", "dog"], name="exam")
+    task = make_task(dataset(["cat", "dog", "bird", "cat", "dog"]), test=exam)
+    assert task.target.classes == ("bird", "cat", "dog")
+    assert classes_of(task, task.test) == ["dog", "bird", "dog"]
+    assert "'cat' (2 items)" in whats(task)  # no test item: not evaluated
+
+
+def test_classes_are_in_natural_order() -> None:
+    assert make_task(dataset(["class 10", "class 9", "class 1"] * 2)).target.classes == (
+        "class 1",
+        "class 9",
+        "class 10",
+    )
+
+
+def test_classes_that_training_lacks_are_left_out_and_said() -> None:
+    exam = dataset(["cat", "zebra", "dog"], name="exam")
+    task = make_task(dataset(["cat", "dog"] * 3), test=exam)
+    assert task.target.classes == ("cat", "dog")
+    assert len(task.test) == 2
+    assert "'zebra'" in whats(task)
+    assert task.skipped[0].reason == "its class 'zebra' is not in the training data"
+    with pytest.raises(DataError, match="No test item"):
+        make_task(dataset(["cat", "dog"]), test=dataset(["emu"], name="exam"))
+
+
+def test_one_class_is_refused() -> None:
+    with pytest.raises(DataError, match="only one class, 'a'"):
+        make_task(dataset(["a"] * 10))
+
+
+def test_no_labels_are_refused() -> None:
+    bare = Dataset("x", dataset(["a"]).items, None, ("",))
+    with pytest.raises(DataError, match="no labels"):
+        make_task(bare)
+
+
+def test_a_class_with_one_item_is_trained_on_but_not_evaluated() -> None:
+    task = make_task(dataset([*PAIRS, "rare"]))
+    assert task.outer.shape == (3, 121)
+    assert (task.outer[:, 120] == -1).all()
+    assert 120 in task.train
+    assert "'rare' (1 item)" in whats(task)
+    large = make_task(dataset([*(PAIRS * 20), "rare"]))
+    assert 2400 in large.train
+    assert "'rare' (1 item)" in whats(large)
+
+
+def test_nothing_to_evaluate_is_refused() -> None:
+    with pytest.raises(DataError, match="Nothing could be evaluated"):
+        make_task(dataset(["a", "b", "c"]))
+
+
+def test_a_class_in_one_group_is_not_evaluated() -> None:
+    groups = [f"g{i}" for i in range(120)] + ["one"] * 5
+    task = make_task(dataset([*PAIRS, *["c"] * 5], groups=groups))
+    assert (task.outer[:, 120:] == -1).all()
+    assert "'c' (5 items)" in whats(task)
+
+
+@pytest.mark.parametrize("n", [120, 2400])
+def test_groups_and_copies_stay_on_one_side(n: int) -> None:
+    labels = ["a", "b"] * (n // 2)
+    groups = [f"g{i // 6}" for i in range(n)]
+    texts = [f"text {i}" for i in range(n)]
+    texts[7] = texts[50] = texts[0]  # copies join three groups
+    task = make_task(dataset(labels, groups=groups, texts=texts))
+    assert task.groups[0] == task.groups[7] == task.groups[50] == task.groups[48]
+    for folds in [*task.outer, np.isin(np.arange(n), task.test).astype(int)]:
+        for g in np.unique(task.groups):
+            assert len(set(folds[task.groups == g].tolist())) == 1
+    view = task.training_view()
+    for folds in view.folds:
+        assert all(len(set(folds[view.groups == g].tolist())) == 1 for g in np.unique(view.groups))
+
+
+def test_every_tested_class_is_known_to_its_training_side() -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(30):
+        labels = rng.choice(list("abcde"), 40).tolist()
+        groups = rng.choice([f"g{i}" for i in range(8)], 40).tolist()
+        try:
+            task = make_task(dataset(labels, groups=groups), seed=seed)
+        except DataError:
+            continue
+        for folds in task.outer:
+            for fold in set(folds.tolist()) - {-1}:
+                assert set(task.labels[folds == fold]) <= set(task.labels[folds != fold])
+
+
+def test_copies_across_given_parts_are_kept_but_said() -> None:
+    exam = dataset(["a", "b"], texts=["data text 0", "new"], name="exam")
+    task = make_task(dataset(PAIRS), test=exam)
+    assert len(task.test) == 2
+    assert "1 test items are exact copies of training items: 'exam/row 0'" in whats(task)
+
+
+def test_groups_across_given_parts_are_said() -> None:
+    parts: list[Part] = ["train"] * 4 + ["test"] * 2
+    task = make_task(dataset(["a", "b"] * 3, parts=parts, groups=["p", "q", "r", "s", "p", "z"]))
+    assert "1 test items are in one group with training items: 'row 4'" in whats(task)
+
+
+def test_copies_under_two_labels_are_said() -> None:
+    texts = [f"t{i}" for i in range(118)] + ["same", "same"]
+    task = make_task(dataset(PAIRS, texts=texts))
+    assert "1 item occurs under different labels: 'row 118', 'row 119' as 'a' and 'b'" in whats(task)
+    assert "1 set of exact copies (2 items) kept together." in task.notes
+
+
+def test_warnings_are_json() -> None:
+    task = make_task(dataset([*PAIRS, "rare"]))
+    assert json.loads(json.dumps(task.warnings))
+    assert all(set(each) == {"what", "remedy"} for each in task.warnings)
+
+
+def test_view_has_five_even_folds() -> None:
+    view = make_task(dataset(PAIRS)).training_view()
+    assert view.folds.shape == (1, 120)
+    assert np.bincount(view.folds[0]).tolist() == [24] * 5
+    small = make_task(dataset(["a", "b"] * 40)).training_view()
+    assert small.folds.shape == (2, 80)
+    assert (small.folds[0] != small.folds[1]).any()
+
+
+def test_tiny_classes_get_fewer_folds() -> None:
+    view = make_task(dataset([c for c in "abcdef" for _ in range(2)])).training_view()
+    assert set(view.folds[0].tolist()) == {0, 1, 2}
+
+
+def test_given_validation_rows_are_fold_zero() -> None:
+    task = make_task(dataset(PAIRS), val=dataset(["a", "b"] * 5, name="val"), test=dataset(["a", "b"], name="test"))
+    view = task.training_view()
+    assert len(view) == 130
+    assert (view.folds[0][-10:] == 0).all()
+    assert set(view.folds[0][:120].tolist()) == {1, 2, 3, 4}
+
+
+def test_view_never_holds_test_rows() -> None:
+    task = make_task(dataset(PAIRS), test=0.5)
+    seen = set(task.training_view().items.ids)
+    assert not seen & {task.items.ids[i] for i in task.test}
+    with pytest.raises(RequestError, match="test set"):
+        task.training_view(task.test)
+
+
+def test_view_of_some_rows_keeps_all_classes_in_their_places() -> None:
+    task = make_task(dataset(PAIRS))
+    rows = np.flatnonzero(task.outer[0] != 0)
+    view = task.training_view(rows)
+    assert view.target == task.target
+    np.testing.assert_array_equal(view.labels, task.labels[rows])
+    assert view.items.ids == task.items.take(rows).ids
+    np.testing.assert_array_equal(view.folds, task.training_view(rows).folds)
+
+
+def test_test_labels_change_nothing_that_training_sees() -> None:
+    exam = dataset(["a", "b"] * 5, name="exam")
+    other = dataset(["b", "a"] * 5, name="exam")
+    one, two = (make_task(dataset(PAIRS), test=each).training_view() for each in (exam, other))
+    np.testing.assert_array_equal(one.folds, two.folds)
+    np.testing.assert_array_equal(one.labels, two.labels)
+    assert one.random == two.random
+
+
+def test_training_rows_that_belong_with_validation_are_never_tested() -> None:
+    val = dataset(["a", "b"], texts=["data text 0", "data text 1"], name="val")
+    task = make_task(dataset(PAIRS), val=val)
+    assert (task.outer[:, [0, 1, 120, 121]] == -1).all()
+
+
+def test_kinds_are_not_mixed() -> None:
+    pictures = Dataset("p", Items("image", ("x",), ("x",), ("x",)), ("a",), ("",))
+    with pytest.raises(DataError, match="of one kind"):
+        make_task(dataset(PAIRS), test=pictures)

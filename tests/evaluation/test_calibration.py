@@ -1,0 +1,84 @@
+"""The temperature against a general solver, and the bins of a reliability diagram."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special
+
+from keiki.core.errors import DataError
+from keiki.evaluation.calibration import COLDEST, HOTTEST, fit_temperature, reliability, with_temperature
+from keiki.evaluation.intervals import wilson
+
+
+def items(n: int, n_classes: int, scale: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(n, n_classes)) * 2
+    labels = np.array([rng.choice(n_classes, p=row) for row in special.softmax(logits, axis=1)])
+    return logits * scale, labels
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.2, 8), st.integers(2, 6), st.integers(0, 5))
+def test_the_temperature_has_the_least_log_loss(scale: float, n_classes: int, seed: int) -> None:
+    logits, labels = items(80, n_classes, scale, seed)
+
+    def loss(log_t: float) -> float:
+        return -float(special.log_softmax(logits / np.exp(log_t), axis=1)[np.arange(80), labels].mean())
+
+    bounds = (np.log(COLDEST), np.log(HOTTEST))
+    best = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-10})
+    assert loss(np.log(fit_temperature(logits, labels))) <= best.fun + 1e-10
+
+
+def test_it_recovers_how_much_too_sure_the_model_was() -> None:
+    logits, labels = items(4000, 5, 3.0, 0)
+    assert fit_temperature(logits, labels) == pytest.approx(3.0, rel=0.1)
+
+
+def test_shifting_logits_changes_nothing_and_scaling_scales() -> None:
+    logits, labels = items(200, 4, 1.0, 1)
+    t = fit_temperature(logits, labels)
+    assert fit_temperature(logits + np.arange(200)[:, None], labels) == pytest.approx(t, rel=1e-9)
+    assert fit_temperature(logits * 2, labels) == pytest.approx(2 * t, rel=1e-9)
+
+
+def test_separable_and_hopeless_logits_stop_at_the_bounds() -> None:
+    logits = 5 * np.eye(3)
+    assert fit_temperature(logits, np.arange(3)) == COLDEST
+    assert fit_temperature(logits, np.array([1, 2, 0])) == HOTTEST
+    assert fit_temperature(np.zeros((3, 2)), np.array([0, 1, 0])) == HOTTEST  # says nothing at any temperature
+    assert fit_temperature(1e4 * logits, np.array([0, 1, 0])) == HOTTEST  # no overflow either
+
+
+def test_logits_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(DataError, match="finite"):
+        fit_temperature(np.array([[np.inf, 0.0]]), np.array([0]))
+
+
+def test_softmax_agrees_with_scipy() -> None:
+    logits, _ = items(20, 4, 300.0, 2)
+    assert with_temperature(logits, 0.7) == pytest.approx(special.softmax(logits / 0.7, axis=1), abs=1e-12)
+
+
+def test_the_bins_hold_every_item_once_in_equal_numbers() -> None:
+    p = special.softmax(items(95, 3, 1.0, 3)[0], axis=1)
+    labels = p.argmax(axis=1)
+    bins = reliability(p, labels)
+    assert sum(each.n for each in bins) == 95
+    assert len(bins) == 9
+    assert max(each.n for each in bins) - min(each.n for each in bins) <= 1
+    assert all(before.high <= after.low for before, after in zip(bins, bins[1:], strict=False))
+    assert all(each.low <= each.confidence <= each.high for each in bins)
+    assert bins[0].accuracy == wilson(bins[0].n, bins[0].n)
+
+
+def test_groups_make_the_bins_less_sure() -> None:
+    p = np.tile([[0.8, 0.2]], (40, 1))
+    labels, groups = np.arange(40) % 4 // 3, np.repeat(np.arange(8), 5)
+    (alone,), (grouped,) = reliability(p, labels, n_bins=1), reliability(p, labels, groups, n_bins=1)
+    assert grouped.n == alone.n == 40
+    assert grouped.accuracy.width > alone.accuracy.width
+    assert set(grouped.to_json()) == {"low", "high", "confidence", "accuracy", "n"}
