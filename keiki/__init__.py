@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_HOMES = {"fit": "keiki.pipeline.fit", "load_task": "keiki.pipeline.fit", "load": "keiki.artifacts.bundle"}
+_HOMES = {"fit": "keiki.pipeline.fit", "load_task": "keiki.data.load", "load": "keiki.artifacts.bundle"}
 
 __all__ = ["__version__", "fit", "load", "load_task"]
 

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Sequence
 
 import numpy as np
 
 from keiki.backbones.base import FAMILIES, Backbone, Card, Family, Features
-from keiki.core.files import digest
 from keiki.core.errors import UnknownName
+from keiki.core.files import digest
 from keiki.data.task import Modality, Raw
-from keiki.data.transforms.base import TRANSFORMS, Array, Transform
-
-
-@TRANSFORMS.add("constant")
-@dataclass(frozen=True)
-class ConstantTransform(Transform):
-    """Every item becomes [0]."""
-
-    kind = "constant"
-
-    def prepare(self, raw: Raw) -> Array:
-        return np.zeros(1, dtype=np.float32)
-
-    def collate(self, prepared: Sequence[Array]) -> dict[str, Array]:
-        return {"features": np.stack(list(prepared))}
-
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any], folder: Path) -> Self:
-        return cls()
+from keiki.data.transforms.base import Transform
+from keiki.data.transforms.constant import ConstantTransform
 
 
 class Constant(Backbone):

@@ -1,4 +1,4 @@
-"""One name, one thing: discovers a folder and entry points, refuses duplicates, answers a wrong name with the near miss."""
+"""One name, one thing: discovers a folder and entry points, refuses duplicates, offers the near miss."""
 
 from __future__ import annotations
 
@@ -73,7 +73,11 @@ class Registry(Generic[T]):
             return
         self._discovered = True
         folder = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(folder.__path__):
-            importlib.import_module(f"{self.package}.{module.name}")
-        for point in entry_points(group=self.package):
-            point.load()
+        try:
+            for module in pkgutil.iter_modules(folder.__path__):
+                importlib.import_module(f"{self.package}.{module.name}")
+            for point in entry_points(group=self.package):
+                point.load()
+        except BaseException:
+            self._discovered = False  # half a discovery is none
+            raise

@@ -66,8 +66,3 @@ def axes_of_rows(rows: Features) -> PrincipalAxes:
     squares, left = np.linalg.eigh(kernel.toarray() if hasattr(kernel, "toarray") else kernel)
     kept = squares > _RANK * max(squares.max(), np.finfo(np.float64).tiny)
     return PrincipalAxes(squares[kept] / len(squares), (rows.T, left[:, kept] / np.sqrt(squares[kept])))
-
-
-def unrotated_axes(values: FloatArray) -> PrincipalAxes:
-    """The features' own axes, with the mean squares of the columns."""
-    return PrincipalAxes(values, ())

@@ -16,7 +16,7 @@ import numpy as np
 
 from keiki.nn.axes import PrincipalAxes
 from keiki.nn.descent import Problem
-from keiki.nn.folds import LOST_SPREAD, Fold, fit_axes, fold_without, folds_of, held_out_parts
+from keiki.nn.folds import LOST_SPREAD, Fold, fit_axes, fold_without, folds_of, held_out_parts, own_axes
 from keiki.nn.linear import LinearHead
 from keiki.nn.logistic import penalty_vector
 from keiki.nn.rows import Rows, shared_rows, span_rows
@@ -31,7 +31,7 @@ class FoldProblems(ABC):
 
     ranking_folds: list[Fold]  # those that ridge is ranked on
 
-    def __init__(self, features: Features, labels: IntArray, repeats: IntArray, scale: bool) -> None:
+    def __init__(self, features: Features, labels: IntArray, repeats: IntArray, *, scale: bool = True) -> None:
         self.features, self.labels, self.scale = features, labels, scale
         self.standardiser = Standardiser.fit(features, centre_only=not scale)
         self.tests = [(repeat, test) for repeat, ids in enumerate(repeats) for test in held_out_parts(ids)]
@@ -62,9 +62,9 @@ class OwnRows(FoldProblems):
 
     features: DenseFeatures
 
-    def __init__(self, features: DenseFeatures, labels: IntArray, repeats: IntArray, scale: bool) -> None:
-        super().__init__(features, labels, repeats, scale)
-        self.ranking_folds = [fold for ids in repeats for fold in folds_of(features, ids, scale=scale)]
+    def __init__(self, features: DenseFeatures, labels: IntArray, repeats: IntArray) -> None:
+        super().__init__(features, labels, repeats)
+        self.ranking_folds = [fold for ids in repeats for fold in folds_of(features, ids)]
         self._train = [self._rows(fold.train, fold.standardiser, fold.axes) for fold in self.ranking_folds]
         self._test = [self._rows(fold.test, fold.standardiser, fold.axes) for fold in self.ranking_folds]
 
@@ -91,14 +91,16 @@ class OwnRows(FoldProblems):
 class SharedRows(FoldProblems):
     """All folds on one standardised matrix, told apart by item weights and penalties.
 
-    One eigendecomposition, of the first fold, serves to rank ridge and to precondition every problem.
+    One eigendecomposition, of the first fold, serves to rank ridge and to precondition every problem. Features that are
+    principal coordinates already (`scale=False`) are preconditioned along their own columns.
     """
 
-    def __init__(self, features: Features, labels: IntArray, repeats: IntArray, scale: bool) -> None:
-        super().__init__(features, labels, repeats, scale)
+    def __init__(self, features: Features, labels: IntArray, repeats: IntArray, *, scale: bool = True) -> None:
+        super().__init__(features, labels, repeats, scale=scale)
         first = fold_without(features, self.tests[0][1], scale=scale)
         self.ranking_folds = [first]
-        self._shared = shared_rows(features, self.standardiser, first.axes)
+        axes = first.axes if scale else own_axes(features, first.train, self.standardiser)
+        self._shared = shared_rows(features, self.standardiser, axes)
         self._widths = np.square(self._relative_scales())
 
     def at(self, penalty: float) -> list[Problem]:

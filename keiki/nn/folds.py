@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keiki.core.errors import DataError
-from keiki.nn.axes import LARGEST_SIDE, PrincipalAxes, axes_of_gram, axes_of_rows, unrotated_axes
+from keiki.nn.axes import LARGEST_SIDE, PrincipalAxes, axes_of_gram, axes_of_rows
 from keiki.nn.softmax import FloatArray
 from keiki.nn.standardise import DenseFeatures, Features, IntArray, Standardiser, is_sparse, row_blocks
 
@@ -68,17 +68,21 @@ def fold_without(features: Features, part: IntArray, *, scale: bool = True) -> F
 
 
 def fit_axes(features: Features, rows: IntArray, standardiser: Standardiser) -> PrincipalAxes:
-    """Principal axes of the chosen rows after standardisation, or the features' own axes where both sides are long."""
-    side = min(len(rows), features.shape[1])
-    if is_sparse(features):
-        chosen = features[rows]
-        return unrotated_axes(np.asarray(chosen.multiply(chosen).mean(axis=0), dtype=np.float64).ravel())
-    if side > LARGEST_SIDE:
-        blocks = (np.square(standardiser.apply(features[block])).sum(axis=0) for block in row_blocks(rows))
-        return unrotated_axes(sum(blocks, np.zeros(features.shape[1])) / len(rows))
+    """Principal axes of the chosen rows after standardisation; their own axes where both sides are long, or if sparse."""
+    if is_sparse(features) or min(len(rows), features.shape[1]) > LARGEST_SIDE:
+        return own_axes(features, rows, standardiser)
     if len(rows) < features.shape[1]:
         return axes_of_rows(standardiser.apply(features[rows]))
     return axes_of_gram(_moments(features, rows, standardiser).second / len(rows))
+
+
+def own_axes(features: Features, rows: IntArray, standardiser: Standardiser) -> PrincipalAxes:
+    """The features' own axes, with the mean squares of the standardised columns as values."""
+    if is_sparse(features):
+        chosen = features[rows]
+        return PrincipalAxes(np.asarray(chosen.multiply(chosen).mean(axis=0), dtype=np.float64).ravel(), ())
+    squares = _sum(np.square(standardiser.apply(features[block])).sum(axis=0) for block in row_blocks(rows))
+    return PrincipalAxes(squares / len(rows), ())
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,10 @@ from keiki.nn.standardise import Features, IntArray, is_sparse
 GRID_STEPS = 21  # half decades
 PATH_TOLERANCE = 1e-5  # share of the objective; mean losses are then right to 1e-3 nats, inside their standard error
 _NO_GAIN = 1e-3  # nats; a walk that wins less than this is over
-_BLIND_START = 5  # grid step to begin at where there is no ridge path: C about 1 at 300 rows of unit length
+_PLATEAU = 1.01  # ridge errors this near the least are as good; of those the strongest penalty counts
+_BLIND_START = (
+    9  # grid step to begin at where there is no ridge path; what TF-IDF of short texts wanted, or a little more
+)
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,10 @@ def cross_validate_logistic(
         raise DataError(f"Cross-validation needs a fold for each item; {fold_ids.shape} came for {len(labels)} items.")
     if is_sparse(features) and len(labels) <= LARGEST_SIDE:
         axes = axes_of_rows(features)
-        problems = _problems(axes.coordinates(features), labels, repeats, scale=False)
+        problems = SharedRows(axes.coordinates(features), labels, repeats, scale=False)
         found = _follow(problems, n_classes, penalties)
         return replace(found, head=LinearHead(axes.lift(found.head.weight), found.head.bias))
-    return _follow(_problems(features, labels, repeats, scale=not is_sparse(features)), n_classes, penalties)
+    return _follow(_problems(features, labels, repeats), n_classes, penalties)
 
 
 def one_standard_error(losses: FloatArray) -> int:
@@ -111,10 +114,10 @@ def _within_one_error(losses: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(excess.mean(axis=1) <= error)
 
 
-def _problems(features: Features, labels: IntArray, repeats: IntArray, scale: bool) -> FoldProblems:
+def _problems(features: Features, labels: IntArray, repeats: IntArray) -> FoldProblems:
     if not is_sparse(features) and len(labels) <= LARGEST_SIDE and _fewest_training(repeats) < features.shape[1]:
-        return OwnRows(features, labels, repeats, scale)
-    return SharedRows(features, labels, repeats, scale)
+        return OwnRows(features, labels, repeats)
+    return SharedRows(features, labels, repeats, scale=not is_sparse(features))
 
 
 def _fewest_training(repeats: IntArray) -> int:
@@ -161,10 +164,11 @@ class _Path:
         return PathResult(self.penalties, self.logits, self.losses, chosen, to_head(theta))
 
     def _fit(self, penalty: float, starts: Sequence[FloatArray | None]) -> list[FloatArray]:
-        problems = self.problems.at(penalty)
-        return run_together(
-            [fit_steps(p, self.n_classes, start, PATH_TOLERANCE) for p, start in zip(problems, starts, strict=True)]
-        )
+        pairs = zip(self.problems.at(penalty), starts, strict=True)
+        steps = [fit_steps(problem, self.n_classes, start, PATH_TOLERANCE) for problem, start in pairs]
+        if is_sparse(self.problems.features):  # nothing to win by joining, and memory to lose: C times V for each
+            return [run_together([one])[0] for one in steps]
+        return run_together(steps)
 
     def _insert(self, penalties: FloatArray, logits: FloatArray, weaker: bool) -> None:
         losses = cross_entropy_per_item(logits, self.problems.labels)
@@ -217,7 +221,7 @@ def _first_place(problems: FoldProblems, n_classes: int, grid: FloatArray) -> in
         error += np.square(scores - targets[fold.test]).sum(axis=(1, 2))
         wrong += (scores.argmax(axis=2) != problems.labels[fold.test]).sum(axis=1)
         n_seen += len(fold.test)
-    best = int(np.argmin(error))
+    best = int(np.argmax(error <= _PLATEAU * error.min()))
     unsure = min(1.0, 2.0 * max(float(wrong[best]), 1.0) / n_seen)
     return min(best + round(-2.0 * float(np.log10(unsure))), len(grid) - 1)
 

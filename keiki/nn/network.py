@@ -77,4 +77,6 @@ def feed_logits(network: BodyAndHead, feed: Stream, n: int) -> FloatArray:
 
 def head_of(network: BodyAndHead) -> LinearHead:
     """The network's head as arrays."""
-    return LinearHead(network.head.weight.detach().double().cpu().numpy(), network.head.bias.detach().double().cpu().numpy())
+    return LinearHead(
+        network.head.weight.detach().double().cpu().numpy(), network.head.bias.detach().double().cpu().numpy()
+    )

@@ -33,9 +33,7 @@ class Ranking:
         }
 
 
-def best_view(
-    features: Mapping[str, DenseFeatures], labels: IntArray, n_classes: int, fold_ids: IntArray
-) -> Ranking:
+def best_view(features: Mapping[str, DenseFeatures], labels: IntArray, n_classes: int, fold_ids: IntArray) -> Ranking:
     """The view with the least out-of-fold squared error of one-hot targets, if it beats the first by more than one
     standard error of the paired difference; else the first, which is the default.
 

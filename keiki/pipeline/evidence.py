@@ -62,6 +62,8 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
     shipped, transfer = estimate.probabilities[SHIPPED], estimate.probabilities[TRANSFER]
     rng = random.numpy("intervals")
     test = evaluate(labels, shipped, task.target.classes, rng=rng, groups=groups, metrics=[metric])
+    found_score = test[metric.name]
+    score = Interval(np.nan, np.nan, np.nan) if found_score is None else Interval(**found_score)
     threshold = _threshold(task, estimate.final, wanted)
     rivals = tuple(_rival(name, estimate, metric, rng) for name in _rival_names(estimate))
     strong = [r for r in rivals if "control" in r.method.tags and r.weak is None]
@@ -70,8 +72,8 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
     return Evidence(
         metric,
         test,
-        _score(metric, labels, shipped, groups, rng),
-        _score(metric, labels, transfer, groups, rng),
+        score,
+        score if np.array_equal(shipped, transfer) else _score(metric, labels, transfer, groups, rng),
         rivals,
         found,
         accepted(shipped, labels, threshold, wanted, groups),

@@ -23,7 +23,7 @@ from keiki.pipeline import folder as folders
 from keiki.pipeline.deliver import deliver, shipped_model
 from keiki.pipeline.estimate import estimate
 from keiki.pipeline.evidence import Evidence, find_metric, weigh
-from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_pieces, split
+from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_all
 from keiki.pipeline.reporting import build_report
 from keiki.pipeline.request import FitRequest, place, place_or_share, seconds
 from keiki.pipeline.summary import finish, summarise, test_digest
@@ -87,13 +87,13 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
     plan = _plan(folder)
     bank = FeatureBank(cache, plan, record)
     with record.stage("read"):
-        pieces = read_pieces(request)
-        modality = pieces.main.items.modality
+        pieces = read_all(request)
+        modality = pieces.data.items.modality
         backbone = choose_backbone(request, modality)
         method = choose_method(request, modality)
         controls = choose_controls(request, modality)
     with record.stage("features"):
-        task = split(look(pieces, bank, backbone, controls, random, record), request.seed)
+        task = look(pieces, bank, backbone, controls, random, record).task(request.seed)
         metric = find_metric(request.metric, request.positive, task)
     shop = Workshop(backbone, cache, bank, plan, random, record, folder / "checkpoints")
     with record.stage("fit"):

@@ -51,7 +51,7 @@ def select(
     controls: Sequence[Method],
     budget: Budget,
 ) -> Selection:
-    """Fit every method on `view` and choose among those that may be shipped; `test` items are answered, never looked at.
+    """Fit every method on `view` and choose among those that may ship; `test` items are answered, never looked at.
 
     `transfer`: the one method that the user asked for, or the candidates of `auto` (the probe first).
     """
@@ -93,13 +93,12 @@ def _choose(outcomes: dict[str, Outcome], temperatures: dict[str, float], view: 
     ]
     groups = view.groups[rows]
     choice = one_standard_error(candidates, groups if len(np.unique(groups)) < len(groups) else None)
-    best = candidates[choice.best].losses
     table = [
         {
             "name": each.name,
             "log_loss": float(each.losses.mean()),
-            "difference": float((each.losses - best).mean()),
-            "standard_error": float((each.losses - best).std(ddof=1) / np.sqrt(len(best))) if len(best) > 1 else None,
+            "difference": choice.differences[number],
+            "standard_error": choice.errors[number],
             "trained_parameters": each.n_parameters,
             "prediction_ms": 1000 * each.seconds,
             "chosen": number == choice.index,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CLASSES = ("blue", "green", "red")
-WIDTH = 16
+WIDTH = 16  # of both networks, as in tiny_networks
 WORDS = ("sky", "sea", "leaf", "grass", "rose", "fire", "the", "a", "is", "very")
 
 
@@ -140,7 +140,7 @@ def _sentence(label: str, rng: np.random.Generator) -> str:
 
 def _tokenizer() -> bytes:
     vocabulary = {"[PAD]": 0, "[UNK]": 1, **{word: i + 2 for i, word in enumerate(WORDS)}}
-    description = {
+    description: dict[str, object] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

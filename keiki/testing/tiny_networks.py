@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from keiki.testing.tiny import WIDTH
+WIDTH = 16  # D of both
 
 
 class TinyConvolutions(nn.Module):
@@ -18,7 +18,8 @@ class TinyConvolutions(nn.Module):
         _fill(self, seed)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.blocks(self.stem(image)).mean(dim=(2, 3))
+        out: Tensor = self.blocks(self.stem(image)).mean(dim=(2, 3))
+        return out
 
 
 class _Block(nn.Module):

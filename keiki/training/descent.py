@@ -123,7 +123,7 @@ class Descent:
                     hint="Lower the learning rate, for instance by --set learning_rate=1e-5",
                 )
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             for group, declared in zip(optimizer.param_groups, move.groups, strict=True):
                 group["lr"] = declared.learning_rate * factor
             if self.phase.clip_norm > 0:

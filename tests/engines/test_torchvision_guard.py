@@ -49,7 +49,8 @@ def test_an_absent_torchvision_is_left_alone():
 
 
 @pytest.mark.parametrize(
-    "message", ["operator torchvision::roi_align does not exist", "undefined symbol", "operator other::nms does not exist"]
+    "message",
+    ["operator torchvision::roi_align does not exist", "undefined symbol", "operator other::nms does not exist"],
 )
 def test_any_other_failure_is_reported_and_not_touched(message: str):
     assert run(MAKE_BROKEN.format(message=message, found="object()")) == f"broken: RuntimeError: {message}"
