@@ -27,7 +27,7 @@ from keiki.nn.softmax import FloatArray
 from keiki.nn.standardise import IntArray
 
 _MOST_ITERATIONS = 2000
-_MEMORY = 10
+_MEMORY = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +169,9 @@ def _line_search(
 ) -> Generator[_Request, FloatArray, _Point | None]:
     """A point along the direction where the slope has halved at least: Newton's method, kept inside a bracket."""
     moves = yield problem.rows, Rows.logits, direction
-    tilt = float(np.sum(problem.penalties * direction * here.theta))
-    stiff = float(np.sum(problem.penalties * direction**2))
-    fixed = 0.5 * float(np.sum(problem.penalties * here.theta**2))
+    weighed = problem.penalties * direction
+    tilt, stiff = float(np.vdot(weighed, here.theta)), float(np.vdot(weighed, direction))
+    fixed = 0.5 * float(np.vdot(problem.penalties * here.theta, here.theta))
     first = float(np.vdot(here.gradient, direction))
     low, high, at = 0.0, np.inf, 1.0
     for _ in range(30):

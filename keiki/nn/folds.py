@@ -68,7 +68,7 @@ def fold_without(features: Features, part: IntArray, *, scale: bool = True) -> F
 
 
 def fit_axes(features: Features, rows: IntArray, standardiser: Standardiser) -> PrincipalAxes:
-    """Principal axes of the chosen rows after standardisation; their own axes where both sides are long, or if sparse."""
+    """Principal axes of the chosen rows after standardisation; own axes if sparse or long on both sides."""
     if is_sparse(features) or min(len(rows), features.shape[1]) > LARGEST_SIDE:
         return own_axes(features, rows, standardiser)
     if len(rows) < features.shape[1]:

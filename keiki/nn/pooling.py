@@ -49,20 +49,6 @@ class ImageFeatures(nn.Module):
 
 
 @final
-class PatchFeatures(nn.Module):
-    """A vision transformer of the transformers library: image (B, 3, H, W) -> features (B, D)."""
-
-    def __init__(self, net: nn.Module, pooling: str) -> None:
-        super().__init__()
-        self.net = net
-        self.pooling = pooling
-
-    def forward(self, image: Tensor) -> Tensor:
-        states = self.net(pixel_values=image).last_hidden_state  # (B, T, D)
-        return pool_tokens(states, torch.ones_like(states[..., 0], dtype=torch.int64), self.pooling)
-
-
-@final
 class TextFeatures(nn.Module):
     """An encoder, its poolings side by side, and unit length where wanted: tokens (B, T) -> features (B, D)."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from keiki.artifacts.bundle import Bundle
 from keiki.artifacts.handover import Handover, Witness
 from keiki.artifacts.parity import Certificate
 from keiki.artifacts.writer import write_bundle
@@ -77,6 +79,27 @@ def deliver(
         batch_size=shop.plan.batch_size,
     )
     return write_bundle(folder, handover)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Size of the bundle, and the median milliseconds that it takes for one item, warm, decoding included."""
+
+    size: int
+    prediction_ms: float
+
+
+def measure(folder: Path, task: Task) -> Delivered:
+    """Open the bundle as a user would and time it."""
+    bundle = Bundle.open(folder)
+    raws = task.items.raws[:WITNESSES]
+    bundle.predict(raws[:1])  # the first answer opens the engine
+    times = []
+    for raw in raws:
+        start = perf_counter()
+        bundle.predict([raw])
+        times.append(1000 * (perf_counter() - start))
+    return Delivered(sum(file.stat().st_size for file in folder.iterdir()), float(np.median(times)))
 
 
 def take_apart(model: Model, shop: Workshop) -> Parts:

@@ -20,7 +20,8 @@ from keiki.evaluation.ledger import Ledger
 from keiki.evaluation.report import page, schema, sentences
 from keiki.methods.base import METHODS, Method
 from keiki.pipeline import folder as folders
-from keiki.pipeline.deliver import deliver, shipped_model
+from keiki.pipeline.cautions import cautions
+from keiki.pipeline.deliver import deliver, measure, shipped_model
 from keiki.pipeline.estimate import estimate
 from keiki.pipeline.evidence import Evidence, find_metric, weigh
 from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_all
@@ -104,12 +105,13 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
     with record.stage("evaluate"):
         evidence = weigh(task, found, metric, request.accuracy, random)
         looks = _look(cache, task, folder)
-        summary = summarise(folder.name, request, task, found, evidence, shop, record)
+        warnings = cautions(task, looks)
+        summary = summarise(folder.name, request, task, found, evidence, shop, warnings)
     with record.stage("bundle"):
         deliver(folder / "bundle", shop, task, found.final, evidence.threshold, request.accuracy, _card(summary))
+        delivered = measure(folder / "bundle", task)
     with record.stage("report"):
-        size = sum(file.stat().st_size for file in (folder / "bundle").iterdir())
-        report = build_report(folder, request, task, found, evidence, shop, record, looks, size)
+        report = build_report(folder, request, task, found, evidence, shop, record, looks, warnings, delivered)
         content = schema.to_json(report)
         write_json(folder / "report.json", content)
         write_text(folder / "report.html", page.render_report(report))

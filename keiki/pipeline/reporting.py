@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from keiki.evaluation.intervals import Interval as Range
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.report import schema, sentences
 from keiki.metrics.base import METRICS
+from keiki.pipeline.deliver import Delivered
 from keiki.pipeline.estimate import SHIPPED, Estimate
 from keiki.pipeline.evidence import Evidence, Rival
 from keiki.pipeline.request import FitRequest
@@ -44,7 +46,8 @@ def build_report(
     shop: Workshop,
     record: Record,
     looks: int | None,
-    bundle_bytes: int,
+    warnings: list[dict[str, str]],
+    delivered: Delivered,
 ) -> schema.Report:
     """All of report.json."""
     winner = estimate.final.outcomes[estimate.final.winner]
@@ -58,7 +61,7 @@ def build_report(
         headline=_headline(task, estimate, evidence, looks),
         usability=_usability(evidence),
         transfer=_transfer(estimate, evidence),
-        warnings=tuple(schema.Warning(text=each["what"], remedy=each["remedy"]) for each in task.warnings),
+        warnings=tuple(schema.Warning(text=each["what"], remedy=each["remedy"]) for each in warnings),
         n_mistakes=wrong[0],
         mistakes=wrong[1],
         next_steps=_next_steps(folder, task),
@@ -69,7 +72,7 @@ def build_report(
         paths=_paths(winner.facts, estimate),
         training=_training(estimate),
         selection=_selection(estimate),
-        cost=_cost(shop, record, estimate, bundle_bytes),
+        cost=_cost(shop, record, estimate, delivered),
         model=_model(estimate, shop),
         usage=_usage(folder, task),
         provenance=_provenance(request, task, shop),
@@ -103,7 +106,7 @@ def _task(request: FitRequest, task: Task, estimate: Estimate) -> schema.Task:
         modality=task.modality,
         kind=task.target.kind,
         noun=sentences.noun(task.modality),
-        source=request.data,
+        source=Path(request.data).name,
         n=len(task.items),
         train=len(task.train),
         validation=len(task.val),
@@ -216,7 +219,7 @@ def _mistakes(
 
 
 def _next_steps(folder: Path, task: Task) -> tuple[schema.Command, ...]:
-    run = str(folder)
+    run = shlex.quote(str(folder))
     example = "PHOTO..." if task.modality == "image" else "TEXTS.csv"
     return (
         schema.Command(command=f"keiki predict {run} {example}", does="classify new items"),
@@ -317,7 +320,7 @@ def _selection(estimate: Estimate) -> schema.Selection:
     return schema.Selection(rule=f"{RULE} {final.explanation}", candidates=rows)
 
 
-def _cost(shop: Workshop, record: Record, estimate: Estimate, bundle_bytes: int) -> schema.Cost:
+def _cost(shop: Workshop, record: Record, estimate: Estimate, delivered: Delivered) -> schema.Cost:
     winner = estimate.final.outcomes[estimate.final.winner]
     controls = sum(
         s for name, s in shop.seconds.items() if name in estimate.final.outcomes and _is_control(estimate, name)
@@ -334,11 +337,11 @@ def _cost(shop: Workshop, record: Record, estimate: Estimate, bundle_bytes: int)
         total_seconds=record.total_seconds(),
         controls_seconds=controls,
         peak_memory_bytes=peak_memory(),
-        bundle_bytes=bundle_bytes,
+        bundle_bytes=delivered.size,
         trained_parameters=trained,
         total_parameters=max(trained, trained + shop.backbone.card.parameters),
         trainable_share=trainable_share(winner.facts, trained, shop),
-        prediction_ms=None,
+        prediction_ms=delivered.prediction_ms,
         hardware=hardware(),
     )
 

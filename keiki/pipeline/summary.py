@@ -23,7 +23,13 @@ ESTIMATES = {"given": "held-out", "held-out": "held-out", "nested": "cross-valid
 
 
 def summarise(
-    run: str, request: FitRequest, task: Task, estimate: Estimate, evidence: Evidence, shop: Workshop, record: Record
+    run: str,
+    request: FitRequest,
+    task: Task,
+    estimate: Estimate,
+    evidence: Evidence,
+    shop: Workshop,
+    warnings: list[dict[str, str]],
 ) -> dict[str, Any]:
     """Everything in run.json but what is known only at the very end (see `finish`)."""
     final = estimate.final
@@ -61,7 +67,7 @@ def summarise(
         "adaptation": {"decision": "not asked", "evidence": "", "method": ""},
         "thresholds": {"accept": evidence.threshold, "asked_accuracy": request.accuracy},
         "trainable_share": trainable_share(winner.facts, winner.trained_parameters, shop),
-        "warnings": [dict(each) for each in task.warnings],
+        "warnings": warnings,
         "notes": [*task.notes, *final.notes],
         "candidates": final.table,
         "config": request.to_json(),

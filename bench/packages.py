@@ -1,0 +1,33 @@
+"""Real data by package manager: fetched once into bench/.cache, unpacked there, never installed."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parent / ".cache"
+EMOJI = "emoji-datasource-twitter@16.0.0"  # npm; graphics CC-BY 4.0, names MIT
+FASHION = "dataset-fashion-mnist"  # apt; MIT
+FORTUNES = "fortunes"  # apt; texts of many lengths
+
+
+def npm(package: str) -> Path:
+    """The folder of an npm package's files."""
+    home = CACHE / "packages" / package.replace("/", "-")
+    if not (home / "package").is_dir():
+        home.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "pack", "--silent", package], cwd=home, check=True, capture_output=True)
+        with tarfile.open(next(home.glob("*.tgz"))) as archive:
+            archive.extractall(home, filter="data")
+    return home / "package"
+
+
+def apt(package: str) -> Path:
+    """The root folder of a Debian package's files."""
+    home = CACHE / "packages" / package
+    if not (home / "root").is_dir():
+        home.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", package], cwd=home, check=True, capture_output=True)
+        subprocess.run(["dpkg", "-x", next(home.glob("*.deb")).name, "root"], cwd=home, check=True)
+    return home / "root"
