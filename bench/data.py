@@ -41,7 +41,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "vehicles": ("transport-ground",),
 }
 TRAIN, TEST = 300, 118  # pictures of a draw
-FASHION_CLASSES = "tshirt trouser pullover dress coat sandal shirt sneaker bag boot".split()
+FASHION_CLASSES = ["tshirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
 FASHION_TEST = 2_000
 
 Pixels = npt.NDArray[np.uint8]
@@ -151,7 +151,9 @@ def fortunes(n: int) -> list[str]:
     """`n` epigrams of many lengths, drawn without order from all of them."""
     folder = next(packages.apt(packages.FORTUNES).rglob("games/fortunes"))
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.suffix)
-    texts = [text.strip() for path in files for text in path.read_text(encoding="utf-8", errors="replace").split("\n%\n")]
+    texts = [
+        text.strip() for path in files for text in path.read_text(encoding="utf-8", errors="replace").split("\n%\n")
+    ]
     texts = sorted({text for text in texts if text})
     chosen = np.random.default_rng(2026).choice(len(texts), n, replace=False)
     return [texts[i] for i in chosen]

@@ -59,10 +59,7 @@ def main() -> None:
 def prepared(backbone: Backbone, n: int) -> list[Batch]:
     """Batches as the feature pass makes them: pictures as they come, texts sorted by length."""
     transform = backbone.transform
-    if backbone.card.modality == "image":
-        raws = sorted(data.emoji_draw(0).rglob("*.png"))[:n]
-    else:
-        raws = data.fortunes(n)
+    raws = sorted(data.emoji_draw(0).rglob("*.png"))[:n] if backbone.card.modality == "image" else data.fortunes(n)
     items = sorted((transform.prepare(raw) for raw in raws), key=transform.cost)
     return [dict(transform.collate(items[start : start + BATCH])) for start in range(0, len(items), BATCH)]
 

@@ -24,6 +24,7 @@ from keiki.artifacts.predictions import Predictions
 from keiki.core.errors import BundleError, UnreadableItem
 from keiki.core.files import read_json
 from keiki.core.options import near_miss
+from keiki.data.batches import cuts
 from keiki.data.task import Raw, Target
 from keiki.data.transforms.base import Array, Transform, restore
 from keiki.engines.onnx import OnnxEngine
@@ -33,6 +34,7 @@ FOLDER = "bundle"  # of a run, where its bundle lies
 GRAPH_FILE = "model.onnx"
 LAST = "last"  # beside the runs: points to the newest
 SEEN_FILE = "seen.json"
+_BATCH_COST = 1024  # padded tokens a batch
 _WINDOW_ITEMS = 1024  # prepared before batches are formed: enough to sort by length,
 _WINDOW_BYTES = 64 * 2**20  # and little enough for a small machine
 
@@ -126,8 +128,9 @@ class Bundle:
     def _batches(self, window: Mapping[int, Array]) -> Iterator[list[int]]:
         """Rows in batches of like cost, so that a short text is not padded to a long one."""
         rows = sorted(window, key=lambda row: (self.transform.cost(window[row]), row))
-        for start in range(0, len(rows), self.batch_size):
-            yield rows[start : start + self.batch_size]
+        costs = [self.transform.cost(window[row]) for row in rows]
+        for part in cuts(costs, self.batch_size, _BATCH_COST):
+            yield rows[part]
 
 
 def _of_type(facts: Mapping[str, Any], name: str, kind: type[T]) -> T:

@@ -219,7 +219,7 @@ class FeatureBank:
     def _compute(self, work: _Work, progress: Callable[[int], None]) -> dict[str, _Kept]:
         """Compute and store; returns what was stored, by key, should the cache be too small to hold it."""
         n, batch = len(work.shard.items), self._plan.batch_size
-        feeds = [Feed(network, batch) for network in work.networks]
+        feeds = [Feed(network, batch, self._plan.batch_cost) for network in work.networks]
         readings: list[Reading] = []
         for row, reading in enumerate(self._readings(work)):
             self._feed(feeds, row, reading, work.shard.items.ids[row])

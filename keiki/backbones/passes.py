@@ -16,6 +16,7 @@ from keiki.backbones.base import Backbone, Features
 from keiki.backbones.cache import Cache
 from keiki.core.errors import KeikiError, UnreadableItem
 from keiki.core.files import sha256_bytes
+from keiki.data.batches import cuts
 from keiki.data.facts import Fact, image_fact, text_fact
 from keiki.data.picture import DETAIL, decode, read_file
 from keiki.data.task import Raw
@@ -161,6 +162,7 @@ class Feed:
 
     network: Network
     batch_size: int
+    batch_cost: int
     waiting: list[tuple[int, int, Array]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     outputs: list[Features] = field(default_factory=list)
@@ -183,7 +185,7 @@ class Feed:
     def _run(self) -> None:
         waiting = sorted(self.waiting, key=lambda item: item[:2])
         self.waiting = []
-        for start in range(0, len(waiting), self.batch_size):
-            batch = [prepared for _, _, prepared in waiting[start : start + self.batch_size]]
+        for part in cuts([cost for cost, _, _ in waiting], self.batch_size, self.batch_cost):
+            batch = [prepared for _, _, prepared in waiting[part]]
             self.outputs.append(self.network.run(batch if len(batch) > 1 else batch * 2)[: len(batch)])
-            self.rows += [row for _, row, _ in waiting[start : start + self.batch_size]]
+            self.rows += [row for _, row, _ in waiting[part]]

@@ -123,10 +123,13 @@ class TimmBackbone(Backbone):
 
     def graph(self, transform: Transform, folder: Path) -> Path:
         """The ONNX graph for pictures of the size that `transform` makes; the batch is free."""
+        identity = digest({"weights": self.card.digest, "timm": version("timm")})
+        return convert(self.module, *self.examples(transform), identity, folder)
+
+    def examples(self, transform: Transform) -> tuple[dict[str, Array], dict[str, Array]]:
         if not isinstance(transform, ImageTransform):
             raise RequestError(f"Backbone '{self.card.name}' takes pictures, but the transform is '{transform.kind}'.")
-        identity = digest({"weights": self.card.digest, "timm": version("timm")})
-        return convert(self.module, _pictures(2, transform), _pictures(3, transform), identity, folder)
+        return _pictures(2, transform), _pictures(3, transform)
 
     def randomised(self, seed: int) -> TimmBackbone:
         """The same architecture as it is born, before any training.

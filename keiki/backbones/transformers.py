@@ -88,14 +88,16 @@ class TextBackbone(Backbone):
 
     def graph(self, transform: Transform, folder: Path) -> Path:
         """The ONNX graph; batch and length are free."""
-        if not isinstance(transform, TokenTransform):
-            raise RequestError(f"Backbone '{self.card.name}' takes tokens, but the transform is '{transform.kind}'.")
         versions = {"transformers": version("transformers")}
         identity = digest(
             {"weights": self.card.digest, "sentence": self.sentence.to_json(), "attention": "eager", **versions}
         )
-        example, witness = _texts((7, 5), transform), _texts((12, 3, 9), transform)
-        return convert(self._convertible, example, witness, identity, folder)
+        return convert(self._convertible, *self.examples(transform), identity, folder)
+
+    def examples(self, transform: Transform) -> tuple[dict[str, Array], dict[str, Array]]:
+        if not isinstance(transform, TokenTransform):
+            raise RequestError(f"Backbone '{self.card.name}' takes tokens, but the transform is '{transform.kind}'.")
+        return _texts((7, 5), transform), _texts((12, 3, 9), transform)
 
     def _convertible(self) -> nn.Module:
         """`module()` with attention written out: its graph is 2 to 6 % faster than that of the fused call."""

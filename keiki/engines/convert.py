@@ -104,7 +104,7 @@ def _export(module: nn.Module, example: Arrays, free: Mapping[str, list[int]], g
             )
     except torch.onnx.OnnxExporterError as error:
         raise KeikiError(
-            f"The network does not convert to ONNX: {error}", hint="Run it with torch: --set engine=torch."
+            f"The network does not convert to ONNX: {error}", hint="Choose another backbone: keiki backbones"
         ) from error
 
 
@@ -118,7 +118,7 @@ def _difference(module: nn.Module, graph: Path, witness: Arrays) -> float:
         raise ParityError(
             f"The converted graph differs from the network by {difference:.1e} of its largest output, "
             f"more than {TOLERANCE:.0e}.",
-            hint="Run it with torch: --set engine=torch.",
+            hint="Choose another backbone: keiki backbones",
         )
     return difference
 

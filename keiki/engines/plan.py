@@ -22,6 +22,7 @@ class Plan:
     threads: int = 1
     precision: str = "fp32"
     batch_size: int = 32
+    batch_cost: int = 1024  # padded tokens a batch, where items differ in length
     shard_size: int = 256
 
     def to_json(self) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from keiki.nn.softmax import FloatArray
 from keiki.nn.standardise import IntArray
 
 _MOST_ITERATIONS = 2000
-_MEMORY = 4
+_MEMORY = 10
+_ROUNDING = 1e-6  # share of the loss; gains foretold below it can drown in float32 products
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +130,7 @@ def descend(problem: Problem, theta: FloatArray, tolerance: float) -> Steps:
         if -0.5 * float(np.vdot(direction, here.gradient)) <= tolerance * here.loss:
             return here.theta
         there = yield from _line_search(problem, here, direction)
-        if there is None:  # the loss cannot be told apart any more in this precision
+        if there is None:
             return here.theta
         step, change = there.theta - here.theta, there.gradient - here.gradient
         if (product := float(np.vdot(step, change))) > 0:
@@ -167,7 +168,7 @@ def _direction(problem: Problem, here: _Point, pairs: deque[_Pair]) -> Steps:
 def _line_search(
     problem: Problem, here: _Point, direction: FloatArray
 ) -> Generator[_Request, FloatArray, _Point | None]:
-    """A point along the direction where the slope has halved at least: Newton's method, kept inside a bracket."""
+    """Where the slope along the direction has halved at least: Newton's method inside a bracket; None if rounding hides it."""
     moves = yield problem.rows, Rows.logits, direction
     weighed = problem.penalties * direction
     tilt, stiff = float(np.vdot(weighed, here.theta)), float(np.vdot(weighed, direction))
@@ -188,7 +189,9 @@ def _line_search(
         drift = (probabilities * moves).sum(axis=0)
         bend = float(problem.weight @ ((probabilities * moves**2).sum(axis=0) - drift**2)) + stiff
         at = _inside(at - slope / bend, low, high) if bend > 0 else _inside(low, low, high)
-    return None
+    if -first <= _ROUNDING * here.loss:
+        return None
+    raise TrainingError("Logistic regression found no step that lowers its loss.", hint="Standardise the features.")
 
 
 def _inside(at: float, low: float, high: float) -> float:

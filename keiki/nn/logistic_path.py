@@ -30,9 +30,7 @@ GRID_STEPS = 21  # half decades
 PATH_TOLERANCE = 1e-5  # share of the objective; mean losses are then right to 1e-3 nats, inside their standard error
 _NO_GAIN = 1e-3  # nats; a walk that wins less than this is over
 _PLATEAU = 1.01  # ridge errors this near the least are as good; of those the strongest penalty counts
-_BLIND_START = (
-    9  # grid step to begin at where there is no ridge path; what TF-IDF of short texts wanted, or a little more
-)
+_BLIND_START = 9  # grid step to begin at without a ridge path: a little above what short texts wanted
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def test_tfidf_learns_its_terms_from_the_texts_it_is_fitted_on():
 
 def test_tfidf_before_fitting_says_what_to_do():
     with pytest.raises(RequestError, match=r"no vocabulary yet\. Call fitted"):
-        load("tfidf").transform
+        load("tfidf").transforms()
     assert load("tfidf").card.width == 0
 
 

@@ -97,7 +97,8 @@ import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 import test_convert as t
 made = []
-graph = t.convert(lambda: made.append(1) or t.MeanOfTokens(), t.tokens(2, 4), t.tokens(3, 7), "d", Path({str(tmp_path)!r}))
+build = lambda: made.append(1) or t.MeanOfTokens()
+graph = t.convert(build, t.tokens(2, 4), t.tokens(3, 7), "d", Path({str(tmp_path)!r}))
 print(len(made), graph)
 """
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
