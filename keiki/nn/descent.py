@@ -168,7 +168,7 @@ def _direction(problem: Problem, here: _Point, pairs: deque[_Pair]) -> Steps:
 def _line_search(
     problem: Problem, here: _Point, direction: FloatArray
 ) -> Generator[_Request, FloatArray, _Point | None]:
-    """Where the slope along the direction has halved at least: Newton's method inside a bracket; None if rounding hides it."""
+    """Where the slope along the direction has halved at least, by bracketed Newton steps; None if rounding hides it."""
     moves = yield problem.rows, Rows.logits, direction
     weighed = problem.penalties * direction
     tilt, stiff = float(np.vdot(weighed, here.theta)), float(np.vdot(weighed, direction))

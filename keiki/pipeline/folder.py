@@ -1,37 +1,53 @@
-"""The run folder: where it lies, who may write into it, and what `runs/last` points to."""
+"""The run folder: where it lies, who may write into it, which run was cut, and what `runs/last` points to."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import re
+import secrets
+import shutil
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from keiki.core.errors import RequestError
-from keiki.core.files import read_json, write_json
+from keiki.core.errors import BundleError, RequestError
+from keiki.core.files import read_json, write_json, write_text
 from keiki.pipeline.request import FitRequest
 
 REQUEST = "request.json"
+PLAN = "plan.json"
+DECISIONS = "decisions.json"
+LOG = "log.jsonl"
+CHECKPOINTS = "checkpoints"
 DONE = "run.json"
 RUNS = Path("runs")
+LAST = "last"
+LONGEST = 60  # characters of a run's name; with a number and in UTF-8 they stay below what a file name may have
 
 
 def open_folder(request: FitRequest) -> Path:
     """A new run folder with the request in it; raises RequestError where the place is taken."""
     folder = Path(request.out) if request.out else _next(slug(Path(request.data).stem))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        more = "It holds a run: go on with it by --resume, or name" if (folder / REQUEST).is_file() else "Name"
-        raise RequestError(f"The output folder '{folder}' is not empty.", hint=f"{more} another by --out.")
+    _refuse_full(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / REQUEST, request.to_json())
     except OSError as error:
         raise RequestError(
             f"The output folder '{folder}' cannot be made: {error.strerror}.", hint="Name another by --out."
         ) from error
-    write_json(folder / REQUEST, request.to_json())
     return folder
+
+
+def withdraw(folder: Path) -> None:
+    """Take back what a refused request has left in its new folder, and the folder where nothing else is in it."""
+    for name in (REQUEST, PLAN, DECISIONS, LOG):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    with suppress(OSError):  # somebody else has put something there
+        folder.rmdir()
 
 
 def reopen(folder: Path) -> FitRequest:
@@ -42,20 +58,40 @@ def reopen(folder: Path) -> FitRequest:
         )
     if (folder / DONE).is_file():
         raise RequestError(f"The run in '{folder}' has ended already.", hint=f"See {folder / 'report.html'}")
-    return FitRequest.from_json(read_json(folder / REQUEST))
+    return FitRequest.from_json(read(folder / REQUEST))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON object that a run has written; raises BundleError where it is damaged."""
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        raise BundleError(f"'{path}' is damaged: it is not JSON.", hint="Begin anew with another --out.") from error
+    if not isinstance(content, dict):
+        raise BundleError(f"'{path}' is damaged: it holds no object.", hint="Begin anew with another --out.")
+    return content
+
+
+def cut_run() -> Path:
+    """The newest run under `runs/` that has not ended; raises RequestError where there is none."""
+    found = [path.parent for path in RUNS.glob(f"*/{REQUEST}") if not (path.parent / DONE).is_file()]
+    if not found:
+        raise RequestError(f"No run in '{RUNS}' waits to be gone on with.", hint="Name its folder: --resume --out RUN")
+    return max((each for each in found if not each.is_symlink()), key=lambda each: (each / REQUEST).stat().st_mtime_ns)
 
 
 def point_to(folder: Path) -> None:
     """Let `last`, beside the run folder, point to it; a file with its name where links are not to be had."""
-    link = folder.parent / "last"
-    if link.exists() and not link.is_symlink() and not link.is_file():
-        return  # a folder of the user's own
-    with suppress(FileNotFoundError):
-        link.unlink()
+    link = folder.parent / LAST
+    if not _is_ours(link):
+        return  # something of the user's own
+    temporary = folder.parent / f".{LAST}-{secrets.token_hex(4)}"
     try:
-        os.symlink(folder.name, link, target_is_directory=True)
+        os.symlink(folder.name, temporary, target_is_directory=True)
     except OSError:
-        link.write_text(folder.name, encoding="utf-8")
+        write_text(link, folder.name)
+        return
+    os.replace(temporary, link)
 
 
 def slug(name: str) -> str:
@@ -64,8 +100,35 @@ def slug(name: str) -> str:
     >>> slug("My Photos (2026)"), slug("日本")
     ('my-photos-2026', '日本')
     """
-    return re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", name)).strip("-_").lower() or "run"
+    return re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", name)).strip("-_").lower()[:LONGEST] or "run"
+
+
+def _is_ours(link: Path) -> bool:
+    """Whether `last` is absent, or made by an earlier run: a link, or a file with the name of a run beside it."""
+    if link.is_symlink() or not link.exists():
+        return True
+    if not link.is_file() or link.stat().st_size > 255:
+        return False
+    name = link.read_bytes().decode("utf-8", "replace").strip()
+    return bool(name) and (link.parent / name / REQUEST).is_file()
+
+
+def _refuse_full(folder: Path) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    hint = "Name another by --out."
+    if (folder / DONE).is_file():
+        hint = "It holds a finished run. Name another by --out."
+    elif (folder / REQUEST).is_file():
+        hint = f"It holds a run that was cut: go on with it by --resume --out {folder}, or name another by --out."
+    raise RequestError(f"The output folder '{folder}' is not empty.", hint=hint)
 
 
 def _next(name: str) -> Path:
-    return next(path for n in itertools.count(1) if not (path := RUNS / f"{name}-{n}").exists())
+    """The first free number; the folder is made at once, so that two fits that start together do not share it."""
+    for n in itertools.count(1):
+        path = RUNS / f"{name}-{n}"
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise AssertionError("numbers never end")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from keiki.core.errors import OptionError
@@ -43,6 +44,11 @@ class FitRequest:
             raise OptionError(f"--controls must be quick, full or none, but got '{self.controls}'.")
         if not 0.5 <= self.accuracy < 1:
             raise OptionError(f"The wanted accuracy must lie in 0.5 to 1, but got {self.accuracy}.")
+        if self.budget is not None and self.method != "auto":
+            raise OptionError(
+                f"--budget decides whether --method auto tries fine-tuning; '{self.method}' runs however long it takes.",
+                hint="Leave out one of the two.",
+            )
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "options": list(self.options)}
@@ -56,8 +62,8 @@ class FitRequest:
 
 
 def place(text: str) -> str:
-    """A path as an absolute one."""
-    return str(Path(text).expanduser().resolve())
+    """A path as an absolute one; links stay links, so that a circle of them is met where it can be explained."""
+    return os.path.abspath(os.path.expanduser(text))
 
 
 def place_or_share(name: str, text: str | float | None) -> str | float | None:
@@ -85,6 +91,6 @@ def seconds(text: str) -> float:
         value = float(number) * units[unit]
     except ValueError:
         value = -1.0
-    if not value > 0:
+    if not 0 < value < math.inf:
         raise OptionError(f"'{text}' is no time budget.", hint="Examples: 90s, 10m, 2h")
     return value
