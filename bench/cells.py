@@ -67,7 +67,8 @@ def child(command: Sequence[str | Path], environment: Mapping[str, str] | None =
         out.seek(0)
         errors.seek(0)
         if process.returncode != 0:
-            raise SystemExit(f"{Path(command[0]).name} {command[1]} failed:\n{errors.read()[-3000:]}")
+            said = f"{out.read()[-1500:]}\n{errors.read()[-1500:]}"
+            raise SystemExit(f"{Path(command[0]).name} {command[1]} ended with {process.returncode}:\n{said}")
         return out.read(), spent(wall, usage)
 
 
@@ -83,9 +84,9 @@ def last_json(text: str) -> dict[str, Any]:
 
 
 def cold_cache(warm: Path, at: Path) -> Path:
-    """An empty feature cache at `at` that shares the converted graphs and weights of `warm`."""
+    """An empty feature cache at `at` with copies of the converted graphs and weights of `warm` (onnx refuses hard links)."""
     shutil.rmtree(at, ignore_errors=True)
     at.mkdir(parents=True)
     if (warm / "graphs").is_dir():
-        shutil.copytree(warm / "graphs", at / "graphs", copy_function=os.link)
+        shutil.copytree(warm / "graphs", at / "graphs")
     return at

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,7 +44,9 @@ def fit(
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="of all randomness")] = 0,
     no_samples: Annotated[bool, typer.Option("--no-samples", help="no picture or text in report and bundle")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --out (default runs/last)")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on with the run in --out (default: the one cut last)")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print run.json instead of the closing lines")] = False,
 ) -> None:
@@ -61,12 +64,13 @@ def fit(
     """
     from keiki.pipeline import fit as pipeline
 
+    if data is None and not resume:
+        raise RequestError("fit needs DATA.", hint="Example: keiki fit photos/")
+    folder = _Folder()
     with progress(quiet) as listener:
         try:
-            if resume:
-                done = pipeline.resume(out or Path(data or "runs/last"), listeners=(listener,))
-            elif data is None:
-                raise RequestError("fit needs DATA.", hint="Example: keiki fit photos/")
+            if data is None or resume:
+                done = pipeline.resume(out or data, listeners=(folder, listener))
             else:
                 done = pipeline.fit(
                     data,
@@ -87,13 +91,24 @@ def fit(
                     budget=budget,
                     seed=seed,
                     samples=not no_samples,
-                    listeners=(listener,),
+                    listeners=(folder, listener),
                 )
         except KeyboardInterrupt:
-            output.say("\nkeiki: stopped. Nothing is lost; go on with: keiki fit --resume --out RUN")
+            if folder.path:
+                output.say(f"\nkeiki: nothing is lost; go on with: keiki fit --resume --out {shlex.quote(folder.path)}")
             raise
     if as_json:
         output.emit_json(done.summary)
         return
     for line in done.closing_lines():
         output.emit(line)
+
+
+class _Folder:
+    """Listens for the folder of the run, so that the way back into it can be said."""
+
+    path = ""
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if event["event"] == "run":
+            self.path = event["folder"]

@@ -53,7 +53,12 @@ class Evidence:
 
 def find_metric(name: str, positive: str | None, task: Task) -> Metric:
     """The metric that was asked for; raises where it needs a positive class and none was named."""
-    return named(name.replace("-", "_"), task.target.classes, positive)
+    return named(metric_name(name), task.target.classes, positive)
+
+
+def metric_name(name: str) -> str:
+    """A metric's name as it is registered; on the command line a dash will do."""
+    return name.replace("-", "_")
 
 
 def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random: Randomness) -> Evidence:

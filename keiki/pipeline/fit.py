@@ -10,7 +10,7 @@ from typing import Any
 
 from keiki.backbones.cache import Cache, open_cache
 from keiki.backbones.features import FeatureBank
-from keiki.core.errors import RequestError
+from keiki.core.errors import KeikiError, RequestError
 from keiki.core.files import read_json, write_json, write_text
 from keiki.core.random import Randomness
 from keiki.core.record import Listener, Record
@@ -19,11 +19,12 @@ from keiki.engines.plan import Plan, make_plan
 from keiki.evaluation.ledger import Ledger
 from keiki.evaluation.report import page, schema, sentences
 from keiki.methods.base import METHODS, Method
+from keiki.metrics.base import METRICS
 from keiki.pipeline import folder as folders
 from keiki.pipeline.cautions import cautions
 from keiki.pipeline.deliver import deliver, measure, shipped_model
 from keiki.pipeline.estimate import estimate
-from keiki.pipeline.evidence import Evidence, find_metric, weigh
+from keiki.pipeline.evidence import Evidence, find_metric, metric_name, weigh
 from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_all
 from keiki.pipeline.reporting import build_report
 from keiki.pipeline.request import FitRequest, place, place_or_share, seconds
@@ -33,6 +34,7 @@ from keiki.selection.select import select
 from keiki.selection.workshop import Workshop
 
 AUTO = "linear-probe"
+REFUSED = RequestError.exit_code  # of errors that the request or the data are to blame for
 
 
 @dataclass(frozen=True)
@@ -63,27 +65,36 @@ def fit(
     `FitRequest`): input, label, files, group, val, test, method, backbone, metric, positive, controls, accuracy, seed.
     Raises KeikiError; what it says names the next step.
     """
-    pairs = options.items() if isinstance(options, Mapping) else [text.partition("=")[::2] for text in options]
+    texts = [f"{name}={value}" for name, value in options.items()] if isinstance(options, Mapping) else options
     request = FitRequest(
         data=place(str(data)),
         out=None if out is None else str(out),
-        options=tuple(f"{name}={value}" for name, value in pairs),
+        options=tuple(texts),
         budget=seconds(str(budget)) if budget is not None else None,
         **_places(wishes),
     )
-    return run(request, folders.open_folder(request), listeners)
+    folder = folders.open_folder(request)
+    try:
+        return run(request, folder, listeners)
+    except KeikiError as error:
+        if error.exit_code == REFUSED:
+            folders.withdraw(folder)  # nothing there is worth going on with, and the next try may want its name
+        raise
 
 
-def resume(folder: str | Path, listeners: tuple[Listener, ...] = ()) -> Run:
-    """Go on with a run that was cut."""
-    path = Path(folder)
+def resume(folder: str | Path | None = None, listeners: tuple[Listener, ...] = ()) -> Run:
+    """Go on with a run that was cut: the one in `folder`, or the newest under `runs/`."""
+    path = folders.cut_run() if folder is None else Path(folder)
     return run(folders.reopen(path), path, listeners)
 
 
 def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ()) -> Run:
     """Carry out a request in its folder."""
-    record = Record(folder / "log.jsonl", listeners)
+    record = Record(folder / folders.LOG, listeners)
+    record.event("run", folder=str(folder))
     random = Randomness(request.seed)
+    method = make_method(request)
+    METRICS.get(metric_name(request.metric))  # a wrong name is answered before the data are read
     cache = open_cache()
     plan = _plan(folder)
     bank = FeatureBank(cache, plan, record)
@@ -91,7 +102,7 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
         pieces = read_all(request)
         modality = pieces.data.items.modality
         backbone = choose_backbone(request, modality)
-        method = choose_method(request, modality)
+        refuse_modality(method, modality)
         controls = choose_controls(request, modality)
     with record.stage("features"):
         task = look(pieces, bank, backbone, controls, random, record).task(request.seed)
@@ -120,17 +131,21 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
     return Run(folder, read_json(folder / "run.json"), report)
 
 
-def choose_method(request: FitRequest, modality: str) -> Method:
+def make_method(request: FitRequest) -> Method:
     """The method that was asked for with its options; `auto` begins with the probe."""
     kind = METHODS.get(AUTO if request.method == "auto" else request.method)
-    if modality not in kind.modalities:
-        raise RequestError(f"Method '{kind.name}' is not for {modality}s.", hint="See: keiki methods")
     if "control" in kind.tags:
         raise RequestError(
             f"Method '{kind.name}' is a control: it uses nothing pretrained.",
             hint="Controls run beside every fit; leave --method out.",
         )
     return kind(kind.Config.parse(request.options))
+
+
+def refuse_modality(method: Method, modality: str) -> None:
+    """Raise where a method cannot work on such items."""
+    if modality not in method.modalities:
+        raise RequestError(f"Method '{method.name}' is not for {modality}s.", hint="See: keiki methods")
 
 
 def _select(shop: Workshop, methods: list[Method], controls: list[Method], *args: Any) -> Any:
@@ -140,10 +155,10 @@ def _select(shop: Workshop, methods: list[Method], controls: list[Method], *args
 
 def _plan(folder: Path) -> Plan:
     """The plan of this run: written before its first use, read again on resume."""
-    path = folder / "plan.json"
+    path = folder / folders.PLAN
     if not path.is_file():
         write_json(path, make_plan().to_json())
-    return Plan.from_json(read_json(path))
+    return Plan.from_json(folders.read(path))
 
 
 def _look(cache: Cache, task: Task, folder: Path) -> int | None:

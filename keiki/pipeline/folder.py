@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 import secrets
-import shutil
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
@@ -29,23 +28,28 @@ LONGEST = 60  # characters of a run's name; with a number and in UTF-8 they stay
 
 def open_folder(request: FitRequest) -> Path:
     """A new run folder with the request in it; raises RequestError where the place is taken."""
-    folder = Path(request.out) if request.out else _next(slug(Path(request.data).stem))
-    _refuse_full(folder)
     try:
+        folder = Path(request.out) if request.out else _next(slug(Path(request.data).stem))
+        _refuse_full(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / REQUEST, request.to_json())
     except OSError as error:
         raise RequestError(
-            f"The output folder '{folder}' cannot be made: {error.strerror}.", hint="Name another by --out."
+            f"The output folder '{request.out or RUNS}' cannot be made: {error.strerror}.",
+            hint="Name another by --out.",
         ) from error
     return folder
 
 
 def withdraw(folder: Path) -> None:
-    """Take back what a refused request has left in its new folder, and the folder where nothing else is in it."""
+    """Take back what a refused request has left in its new folder, and the folder where nothing else is in it.
+
+    Where training has begun everything stays.
+    """
+    if (folder / CHECKPOINTS).exists():
+        return
     for name in (REQUEST, PLAN, DECISIONS, LOG):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     with suppress(OSError):  # somebody else has put something there
         folder.rmdir()
 
@@ -58,7 +62,10 @@ def reopen(folder: Path) -> FitRequest:
         )
     if (folder / DONE).is_file():
         raise RequestError(f"The run in '{folder}' has ended already.", hint=f"See {folder / 'report.html'}")
-    return FitRequest.from_json(read(folder / REQUEST))
+    try:
+        return FitRequest.from_json(read(folder / REQUEST))
+    except TypeError as error:
+        raise BundleError(f"'{folder / REQUEST}' is damaged: {error}.", hint="Begin anew with another --out.") from error
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -74,10 +81,11 @@ def read(path: Path) -> dict[str, Any]:
 
 def cut_run() -> Path:
     """The newest run under `runs/` that has not ended; raises RequestError where there is none."""
-    found = [path.parent for path in RUNS.glob(f"*/{REQUEST}") if not (path.parent / DONE).is_file()]
+    runs = [path.parent for path in RUNS.glob(f"*/{REQUEST}") if not path.parent.is_symlink()]
+    found = [folder for folder in runs if not (folder / DONE).is_file()]
     if not found:
         raise RequestError(f"No run in '{RUNS}' waits to be gone on with.", hint="Name its folder: --resume --out RUN")
-    return max((each for each in found if not each.is_symlink()), key=lambda each: (each / REQUEST).stat().st_mtime_ns)
+    return max(found, key=lambda folder: (folder / REQUEST).stat().st_mtime_ns)
 
 
 def point_to(folder: Path) -> None:

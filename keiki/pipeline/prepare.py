@@ -31,6 +31,11 @@ def read_all(request: FitRequest) -> Pieces:
 def choose_backbone(request: FitRequest, modality: Modality) -> Backbone:
     """The backbone that was asked for, or the default of the modality."""
     backbone = load(DEFAULTS[modality] if request.backbone == "auto" else request.backbone)
+    if not backbone.card.pretrained:
+        raise RequestError(
+            f"Backbone '{backbone.card.name}' brings nothing pretrained along; the controls use it.",
+            hint=f"For {modality}s the default is '{DEFAULTS[modality]}'.",
+        )
     if backbone.card.modality != modality:
         raise RequestError(
             f"Backbone '{backbone.card.name}' is for {backbone.card.modality}s, but the data are {modality}s.",
