@@ -17,6 +17,10 @@ from typing import Any
 from keiki.core.files import read_json, write_json
 
 
+class ChildFailed(Exception):
+    """A measured command ended with an error; what it said is the message."""
+
+
 @dataclass(frozen=True)
 class Cells:
     """The store: one file a cell. `fresh`: measure again what is there."""
@@ -34,7 +38,8 @@ class Cells:
         before, start = os.getloadavg()[0], time.time()
         facts = dict(how())
         load = {"before": round(before, 2), "after": round(os.getloadavg()[0], 2)}
-        write_json(path, {"cell": name, **facts, "load": load, "took": round(time.time() - start, 1)})
+        made = {"commit": commit(), "load": load, "took": round(time.time() - start, 1)}
+        write_json(path, {"cell": name, **facts, **made})
         self.say(f"{name}: {time.time() - start:.1f} s, load {before:.1f}")
 
     def read(self) -> dict[str, dict[str, Any]]:
@@ -68,13 +73,22 @@ def child(command: Sequence[str | Path], environment: Mapping[str, str] | None =
         errors.seek(0)
         if process.returncode != 0:
             said = f"{out.read()[-1500:]}\n{errors.read()[-1500:]}"
-            raise SystemExit(f"{Path(command[0]).name} {command[1]} ended with {process.returncode}:\n{said}")
+            raise ChildFailed(
+                f"{Path(command[0]).name} {Path(str(command[1])).name} ended with {process.returncode}:\n{said}"
+            )
         return out.read(), spent(wall, usage)
 
 
 def spent(wall: float, usage: resource.struct_rusage) -> Spent:
     """Linux counts resident size in KiB."""
     return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def commit() -> str:
+    """The state of the sources that was measured; '-dirty' where it is not committed, 'unknown' without git."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
 def last_json(text: str) -> dict[str, Any]:
@@ -84,7 +98,7 @@ def last_json(text: str) -> dict[str, Any]:
 
 
 def cold_cache(warm: Path, at: Path) -> Path:
-    """An empty feature cache at `at` with copies of the converted graphs and weights of `warm` (onnx refuses hard links)."""
+    """A cache at `at` with no features, but copies (onnx refuses hard links) of the graphs and weights of `warm`."""
     shutil.rmtree(at, ignore_errors=True)
     at.mkdir(parents=True)
     if (warm / "graphs").is_dir():

@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import suites, table
-from bench.cells import Cells
+from bench.cells import Cells, ChildFailed
 from bench.packages import CACHE
 from keiki.core.files import write_json, write_text
 
@@ -43,31 +43,43 @@ def main() -> None:
     results = CACHE / "smoke" if options.smoke else RESULTS
     scale = replace(suites.SMOKE if options.smoke else suites.Scale(), fastai_draws=options.fastai_draws)
     cells = Cells(results / "cells", fresh=options.fresh, say=lambda line: print(line, file=sys.stderr, flush=True))
-    if options.only != ["none"]:
-        suites.warm_up(scale)
-    for name in options.only or SUITES:
-        if name != "none":
-            SUITES[name](cells, scale)
+    failed = measure([] if options.table else options.only or list(SUITES), cells, scale)
     found = cells.read()
     rows = table.figures(found)
     facts = machine(found)
     content = {"schema": 1, "machine": facts, "scale": asdict(scale), "figures": [row.to_json() for row in rows]}
-    write_json(results / "quick.json", content)
+    write_json(results / "quick.json", {**content, "failed": failed})
     page = table.markdown(rows, facts)
     write_text(results / "quick.md", page)
     print(page)
+    sys.exit(1 if failed else 0)
+
+
+def measure(names: list[str], cells: Cells, scale: suites.Scale) -> list[str]:
+    """Run the suites; one that fails does not stop the others. Returns which failed; why is said, not kept."""
+    failed = []
+    if names:
+        suites.warm_up(scale)
+    for name in names:
+        try:
+            SUITES[name](cells, scale)
+        except ChildFailed as problem:
+            cells.say(f"{name} failed: {problem}")
+            failed.append(name)
+    return failed
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the figures that keiki promises.")
     parser.add_argument("--fastai-draws", type=int, default=1, metavar="N", help="draws with fastai, minutes each")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=[], help=f"of: none, {', '.join(SUITES)}")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[], help=f"of: {', '.join(SUITES)}")
+    parser.add_argument("--table", action="store_true", help="measure nothing, only make the table anew")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that everything runs; results apart")
     options = parser.parse_args()
-    unknown = set(options.only) - {*SUITES, "none"}
+    unknown = set(options.only) - {*SUITES}
     if unknown:
-        parser.error(f"no such suite: {', '.join(sorted(unknown))}; there are: none, {', '.join(SUITES)}")
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}; there are: {', '.join(SUITES)}")
     return options
 
 
@@ -84,6 +96,7 @@ def machine(cells: table.Store) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "system": platform.system(),
         "load": {"least": min(loads, default=None), "most": max(loads, default=None)},
+        "commits": sorted({cell["commit"] for cell in cells.values()}),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
 

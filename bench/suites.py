@@ -49,7 +49,7 @@ class Scale:
 
 SMOKE = Scale(
     draws=1,
-    train=32,
+    train=96,
     test=16,
     fastai_draws=1,
     epochs=1,
@@ -201,4 +201,4 @@ def _weights() -> Path:
 
 
 def _environment(cache: Path) -> dict[str, str]:
-    return {"KEIKI_CACHE": str(cache), "PYTHONPATH": str(BENCH.parent)}
+    return {"KEIKI_CACHE": str(cache)}

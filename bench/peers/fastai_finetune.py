@@ -10,6 +10,7 @@ need not charge it for what keiki does not do. Prints one JSON object.
 import argparse
 import importlib.util
 import json
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -22,7 +23,7 @@ def load_guard() -> None:
     """torchvision beside a CPU-only torch needs keiki's guard; loaded by path, keiki is not installed here."""
     spec = importlib.util.spec_from_file_location("torchvision_guard", GUARD)
     guard = importlib.util.module_from_spec(spec)
-    __import__("sys").modules[spec.name] = guard
+    sys.modules[spec.name] = guard
     spec.loader.exec_module(guard)
     guard.ensure()
 
@@ -76,10 +77,8 @@ def main() -> None:
         validation = ValidationClock.seconds
         probabilities, labels = learner.get_preds()
         learner.export(options.out.resolve())
-    correct = (probabilities.argmax(1) == labels).tolist()
     facts = {
-        "accuracy": sum(correct) / len(correct),
-        "correct": {path.name: right for path, right in zip(loaders.valid_ds.items, correct, strict=True)},
+        "accuracy": (probabilities.argmax(1) == labels).float().mean().item(),
         "fine_tune_seconds": round(trained, 3),
         "validation_seconds": round(validation, 3),
         "epochs": options.epochs,

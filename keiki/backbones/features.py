@@ -219,6 +219,8 @@ class FeatureBank:
     def _compute(self, work: _Work, progress: Callable[[int], None]) -> dict[str, _Kept]:
         """Compute and store; returns what was stored, by key, should the cache be too small to hold it."""
         n, batch = len(work.shard.items), self._plan.batch_size
+        for network in work.networks:
+            network.open()
         feeds = [Feed(network, batch, self._plan.batch_cost) for network in work.networks]
         readings: list[Reading] = []
         for row, reading in enumerate(self._readings(work)):

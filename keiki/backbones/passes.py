@@ -82,13 +82,22 @@ class Network:
         self.transform = transform
         self._engines = engines
 
+    @property
+    def _has_graph(self) -> bool:
+        return type(self.backbone).graph is not Backbone.graph
+
+    def open(self) -> None:
+        """Make the engine ready: converting a network changes process-wide settings, so no thread may run beside it."""
+        if self._has_graph:
+            self._engines.of(self.backbone, self.transform)
+
     def run(self, prepared: Sequence[Array]) -> Features:
         """Features (B, D) of prepared items."""
         inputs = self.transform.collate(prepared)
-        if type(self.backbone).graph is Backbone.graph:  # without a network what is prepared are the features
-            output = inputs["features"] if "features" in inputs else next(iter(inputs.values()))
-        else:
+        if self._has_graph:
             output = self._engines.of(self.backbone, self.transform).run(inputs)
+        else:  # without a network what is prepared are the features
+            output = inputs["features"] if "features" in inputs else next(iter(inputs.values()))
         return np.asarray(output, dtype=np.float32).reshape(len(prepared), -1)
 
 

@@ -50,7 +50,7 @@ class SmallCnn(Backbone):
     def module(self) -> nn.Module:
         from keiki.nn.smallcnn import SmallCnnBody
 
-        return SmallCnnBody(WIDTH, self._seed)
+        return SmallCnnBody(WIDTH, self._seed).eval()
 
     def randomised(self, seed: int) -> SmallCnn:
         return SmallCnn(seed)

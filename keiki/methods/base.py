@@ -195,6 +195,7 @@ class Method(ABC):
     quick: ClassVar[bool] = True
     gradient: ClassVar[bool] = False  # has Descend phases
     max_items: ClassVar[int | None] = None
+    threads: ClassVar[int | None] = None  # None: those of the plan; 1 where a network is too small to share out
     Config: ClassVar[type[options.Config]] = options.Config
 
     def __init__(self, config: options.Config | None = None) -> None:

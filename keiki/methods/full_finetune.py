@@ -10,9 +10,11 @@ import numpy as np
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
 from keiki.core import options
+from keiki.core.errors import DataError
 from keiki.core.options import Linear, Log, option
 from keiki.data.task import Target, TrainView
 from keiki.methods.base import METHODS, Descend, Group, Method, Model, Move, Phase, Solve
+from keiki.methods.limits import refuse_outside
 from keiki.nn.softmax import cross_entropy_per_item
 
 
@@ -29,6 +31,17 @@ class TuningConfig(options.Config):
     label_smoothing: float = option(0.0, "share of the target that is spread over all classes", search=Linear(0.0, 0.5))
     patience: int = option(3, "epochs without a better validation loss before it stops", search=Linear(1, 20))
     clip_norm: float = option(1.0, "largest norm of the gradient; 0 does not clip", search=Linear(0.0, 10.0))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("epochs", "batch_size", "patience"):
+            refuse_outside(self, name, 1)
+        for name in ("learning_rate", "head_rate"):
+            refuse_outside(self, name, 0, above=True)
+        for name in ("weight_decay", "clip_norm"):
+            refuse_outside(self, name, 0)
+        for name in ("warmup_ratio", "label_smoothing"):
+            refuse_outside(self, name, 0, 1)
 
 
 @METHODS.add("full-finetune")
@@ -68,6 +81,11 @@ def with_network(model: Model) -> Model:
 def validation_rows(view: TrainView) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from, and rows to stop by: the first fold of the first partition that is left in the view."""
     held = view.folds[0] == view.folds[0].min()
+    if held.all():
+        raise DataError(
+            "Fine-tuning keeps some training items apart to stop by, but all of them lie in one group.",
+            hint="Add items of other groups, or use --method linear-probe.",
+        )
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 

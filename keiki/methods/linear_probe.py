@@ -12,6 +12,7 @@ from keiki.core.errors import UnknownName
 from keiki.core.options import option
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Method, Model, Phase, Solve
+from keiki.methods.limits import refuse_outside
 from keiki.nn.logistic_path import cross_validate_logistic
 from keiki.nn.views import best_view
 
@@ -39,6 +40,10 @@ class LinearProbe(Method):
     class Config(options.Config):
         view: str = option("auto", "how items are prepared: auto, or a name from `keiki backbones NAME`")
         penalty: float = option(0.0, "strength of the ridge penalty on the head; 0 chooses it by cross-validation")
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            refuse_outside(self, "penalty", 0)
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield Solve("view", lambda: choose_view(model, view, self.config.view))

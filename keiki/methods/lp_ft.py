@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
 
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
 from keiki.core.errors import TrainingError
+from keiki.data.folds import inner_folds
 from keiki.data.task import Target, TrainView
 from keiki.methods.base import METHODS, Method, Model, Phase, Solve
 from keiki.methods.full_finetune import TuningConfig, keep_validation_logits, tune, validation_rows, with_network
@@ -42,9 +46,13 @@ class LpFt(Method):
 
 
 def learning_part(view: TrainView) -> TrainView:
-    """The view without the rows that stop training; their fold is gone, the other folds stay."""
+    """The view without the rows that stop training; the other folds stay, or are dealt anew where only one is left."""
     learn, _ = validation_rows(view)
-    return view.subset(learn)
+    part = view.subset(learn)
+    if len(np.unique(part.folds[0])) > 1:
+        return part
+    folds = inner_folds(part.labels, part.groups, np.zeros(len(part), dtype=np.bool_), view.random.child("learn"))
+    return replace(part, folds=folds)
 
 
 def _place(model: Model) -> None:

@@ -18,6 +18,7 @@ from keiki.data.array_feed import ArrayFeed
 from keiki.data.task import Target, TrainView
 from keiki.methods.base import METHODS, Descend, Group, Method, Model, Move, Phase
 from keiki.methods.full_finetune import with_network
+from keiki.methods.limits import refuse_outside
 
 FEWEST, MOST = 240, 2000  # steps
 
@@ -38,11 +39,17 @@ class ThumbnailCnn(Method):
     tags = frozenset({"control"})
     modalities = frozenset({"image"})
     gradient = True
+    threads = 1
 
     @dataclass(frozen=True, kw_only=True)
     class Config(options.Config):
         learning_rate: float = option(2e-3, "rate of AdamW, constant after the warm-up", search=Log(1e-4, 1e-1))
         batch_size: int = option(32, "items a step", search=Linear(8, 256))
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            refuse_outside(self, "learning_rate", 0, above=True)
+            refuse_outside(self, "batch_size", 1)
 
     def bring(self, chosen: Backbone, random: Randomness) -> Backbone:
         return load("small-cnn").randomised(random.number("thumbnail-cnn"))

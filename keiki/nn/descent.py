@@ -62,8 +62,8 @@ class Problem:
         return np.asarray(np.maximum(spread, 1e-9)[:, None] * np.append(self.rows.values, 1.0) + penalty)
 
 
-Operation: TypeAlias = Callable[[Rows, FloatArray], FloatArray]
-_Request: TypeAlias = tuple[Rows, Operation, FloatArray]
+Operation: TypeAlias = Callable[[FloatArray], FloatArray]  # a method of Rows, equal for the same rows
+_Request: TypeAlias = tuple[Operation, FloatArray]
 Steps: TypeAlias = Generator[_Request, FloatArray, FloatArray]
 
 
@@ -94,13 +94,13 @@ def _advance(
 
 
 def _answers(waiting: dict[int, _Request]) -> dict[int, FloatArray]:
-    groups: dict[tuple[int, Operation], list[int]] = {}
-    for number, (rows, operation, _) in waiting.items():
-        groups.setdefault((id(rows), operation), []).append(number)
+    groups: dict[Operation, list[int]] = {}
+    for number, (operation, _) in waiting.items():
+        groups.setdefault(operation, []).append(number)
     answers: dict[int, FloatArray] = {}
-    for (_, operation), members in groups.items():
-        parts = [waiting[number][2] for number in members]
-        product = operation(waiting[members[0]][0], np.concatenate(parts) if len(parts) > 1 else parts[0])
+    for operation, members in groups.items():
+        parts = [waiting[number][1] for number in members]
+        product = operation(np.concatenate(parts) if len(parts) > 1 else parts[0])
         answers |= zip(members, np.split(product, np.cumsum([len(part) for part in parts])[:-1]), strict=True)
     return answers
 
@@ -123,17 +123,18 @@ class _Pair:
 
 def descend(problem: Problem, theta: FloatArray, tolerance: float) -> Steps:
     """L-BFGS from theta (C, r + 1) until its own quadratic model foretells a gain below tolerance * loss."""
+    dot = problem.rows.dot
     here = yield from _start(problem, theta)
     pairs: deque[_Pair] = deque(maxlen=_MEMORY)
     for _ in range(_MOST_ITERATIONS):
         direction = yield from _direction(problem, here, pairs)
-        if -0.5 * float(np.vdot(direction, here.gradient)) <= tolerance * here.loss:
+        if -0.5 * dot(direction, here.gradient) <= tolerance * here.loss:
             return here.theta
         there = yield from _line_search(problem, here, direction)
         if there is None:
             return here.theta
         step, change = there.theta - here.theta, there.gradient - here.gradient
-        if (product := float(np.vdot(step, change))) > 0:
+        if (product := dot(step, change)) > 0:
             pairs.append(_Pair(step, change, product))
         here = there
     raise TrainingError(
@@ -143,25 +144,27 @@ def descend(problem: Problem, theta: FloatArray, tolerance: float) -> Steps:
 
 
 def _start(problem: Problem, theta: FloatArray) -> Generator[_Request, FloatArray, _Point]:
-    logits = yield problem.rows, Rows.logits, theta
+    rows = problem.rows
+    logits = yield rows.logits, theta
     loss, probabilities = problem.loss(logits)
-    gradient = yield problem.rows, Rows.pull, problem.residual(probabilities)
-    loss += 0.5 * float(np.sum(problem.penalties * theta**2))
-    return _Point(theta, logits, loss, probabilities, gradient + problem.penalties * theta)
+    gradient = yield rows.pull, problem.residual(probabilities)
+    weighed = problem.penalties * theta
+    return _Point(theta, logits, loss + 0.5 * rows.dot(weighed, theta), probabilities, gradient + weighed)
 
 
 def _direction(problem: Problem, here: _Point, pairs: deque[_Pair]) -> Steps:
     """Minus the inverse Hessian estimate times the gradient (Nocedal and Wright 2006, algorithm 7.4)."""
+    rows = problem.rows
     direction = -here.gradient
     shares = []
     for pair in reversed(pairs):
-        shares.append(float(np.vdot(pair.step, direction)) / pair.product)
+        shares.append(rows.dot(pair.step, direction) / pair.product)
         direction -= shares[-1] * pair.change
-    turned = yield problem.rows, Rows.turn, direction
-    direction = yield problem.rows, Rows.turn_back, turned / problem.curvature(here.probabilities)
+    turned = yield rows.turn, direction
+    direction = yield rows.turn_back, turned / problem.curvature(here.probabilities)
     direction = direction.copy()
     for pair, share in zip(pairs, reversed(shares), strict=True):
-        direction += (share - float(np.vdot(pair.change, direction)) / pair.product) * pair.step
+        direction += (share - rows.dot(pair.change, direction) / pair.product) * pair.step
     return direction
 
 
@@ -169,11 +172,12 @@ def _line_search(
     problem: Problem, here: _Point, direction: FloatArray
 ) -> Generator[_Request, FloatArray, _Point | None]:
     """Where the slope along the direction has halved at least, by bracketed Newton steps; None if rounding hides it."""
-    moves = yield problem.rows, Rows.logits, direction
+    rows = problem.rows
+    moves = yield rows.logits, direction
     weighed = problem.penalties * direction
-    tilt, stiff = float(np.vdot(weighed, here.theta)), float(np.vdot(weighed, direction))
-    fixed = 0.5 * float(np.vdot(problem.penalties * here.theta, here.theta))
-    first = float(np.vdot(here.gradient, direction))
+    tilt, stiff = rows.dot(weighed, here.theta), rows.dot(weighed, direction)
+    fixed = 0.5 * rows.dot(problem.penalties * here.theta, here.theta)
+    first = rows.dot(here.gradient, direction)
     low, high, at = 0.0, np.inf, 1.0
     for _ in range(30):
         logits = here.logits + at * moves
@@ -182,7 +186,7 @@ def _line_search(
         slope = float(np.vdot(residual, moves)) + tilt + at * stiff
         total = loss + fixed + at * tilt + 0.5 * at**2 * stiff
         if abs(slope) <= -0.5 * first and total <= here.loss:
-            gradient = yield problem.rows, Rows.pull, residual
+            gradient = yield rows.pull, residual
             theta = here.theta + at * direction
             return _Point(theta, logits, total, probabilities, gradient + problem.penalties * theta)
         low, high = (at, high) if slope < 0 else (low, at)

@@ -1,27 +1,30 @@
 """The folds of a cross-validation as logistic problems, laid out for the shape of the features.
 
 `OwnRows`, where training rows are fewer than features: each fold has its standardised rows in their own row space,
-n by n. `SharedRows`, where they are more: all folds work on one globally standardised matrix. There a fold is told by
+n by n. `SparseRows`, for text: all folds share the kernel of the rows as they are, and each leaves out its items by
+weight 0. `SharedRows`, where rows are more: all folds work on one globally standardised matrix. There a fold is told by
 item weights, 0 for rows held out, and its own standardisation by its penalties: with global scale s and the fold's
 scale t, weights on the fold's standardised columns are V_j = W_j t_j / s_j, so the penalty on V_j^2 is one times
-(t_j / s_j)^2 on W_j^2; the fold's mean only moves the bias, which is free. Both are exact.
+(t_j / s_j)^2 on W_j^2; the fold's mean only moves the bias, which is free. All three are exact.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from keiki.nn.axes import PrincipalAxes
 from keiki.nn.descent import Problem
-from keiki.nn.folds import LOST_SPREAD, Fold, fit_axes, fold_without, folds_of, held_out_parts, own_axes
+from keiki.nn.folds import LOST_SPREAD, Fold, fit_axes, fold_without, folds_of, held_out_parts
+from keiki.nn.kernel_rows import kernel_rows
 from keiki.nn.linear import LinearHead
 from keiki.nn.logistic import penalty_vector
-from keiki.nn.rows import Rows, shared_rows, span_rows
+from keiki.nn.rows import FeatureRows, Rows, shared_rows, span_rows
 from keiki.nn.softmax import FloatArray
-from keiki.nn.standardise import DenseFeatures, Features, IntArray, Standardiser, is_sparse, row_blocks
+from keiki.nn.standardise import DenseFeatures, Features, IntArray, SparseFeatures, Standardiser, row_blocks
 
 ToHead = Callable[[FloatArray], LinearHead]
 
@@ -29,11 +32,13 @@ ToHead = Callable[[FloatArray], LinearHead]
 class FoldProblems(ABC):
     """Features (N, D), labels (N,) and fold numbers (R, N) for R repeats; folds stand in a row, repeat by repeat."""
 
-    ranking_folds: list[Fold]  # those that ridge is ranked on
+    ranking_folds: list[Fold]  # those that ridge is ranked on; none, and no ridge, for sparse features
+    squared_length: float  # mean of a training row's
+    joined: ClassVar[bool] = True  # whether products for several folds cost less in one
 
-    def __init__(self, features: Features, labels: IntArray, repeats: IntArray, *, scale: bool = True) -> None:
-        self.features, self.labels, self.scale = features, labels, scale
-        self.standardiser = Standardiser.fit(features, centre_only=not scale)
+    def __init__(self, features: Features, labels: IntArray, repeats: IntArray) -> None:
+        self.features, self.labels = features, labels
+        self.standardiser = Standardiser.fit(features)
         self.tests = [(repeat, test) for repeat, ids in enumerate(repeats) for test in held_out_parts(ids)]
         self._n_repeats = len(repeats)
 
@@ -67,6 +72,7 @@ class OwnRows(FoldProblems):
         self.ranking_folds = [fold for ids in repeats for fold in folds_of(features, ids)]
         self._train = [self._rows(fold.train, fold.standardiser, fold.axes) for fold in self.ranking_folds]
         self._test = [self._rows(fold.test, fold.standardiser, fold.axes) for fold in self.ranking_folds]
+        self.squared_length = float(self.ranking_folds[0].axes.values.sum())
 
     def at(self, penalty: float) -> list[Problem]:
         pairs = zip(self._train, self.ranking_folds, strict=True)
@@ -81,7 +87,7 @@ class OwnRows(FoldProblems):
 
         return _evenly(self._rows(everyone, self.standardiser, axes), self.labels, penalty), to_head
 
-    def _rows(self, numbers: IntArray, standardiser: Standardiser, axes: PrincipalAxes) -> Rows:
+    def _rows(self, numbers: IntArray, standardiser: Standardiser, axes: PrincipalAxes) -> FeatureRows:
         return span_rows(axes.coordinates(standardiser.apply(self.features[numbers])), axes)
 
     def _scores(self, number: int, theta: FloatArray) -> FloatArray:
@@ -91,21 +97,23 @@ class OwnRows(FoldProblems):
 class SharedRows(FoldProblems):
     """All folds on one standardised matrix, told apart by item weights and penalties.
 
-    One eigendecomposition, of the first fold, serves to rank ridge and to precondition every problem. Features that are
-    principal coordinates already (`scale=False`) are preconditioned along their own columns.
+    One eigendecomposition, of the first fold, serves to rank ridge and to precondition every problem.
     """
 
-    def __init__(self, features: Features, labels: IntArray, repeats: IntArray, *, scale: bool = True) -> None:
-        super().__init__(features, labels, repeats, scale=scale)
-        first = fold_without(features, self.tests[0][1], scale=scale)
+    features: DenseFeatures
+
+    def __init__(self, features: DenseFeatures, labels: IntArray, repeats: IntArray) -> None:
+        super().__init__(features, labels, repeats)
+        first = fold_without(features, self.tests[0][1])
         self.ranking_folds = [first]
-        axes = first.axes if scale else own_axes(features, first.train, self.standardiser)
-        self._shared = shared_rows(features, self.standardiser, axes)
+        self.squared_length = float(first.axes.values.sum())
+        self._shared = shared_rows(features, self.standardiser, first.axes)
         self._widths = np.square(self._relative_scales())
 
     def at(self, penalty: float) -> list[Problem]:
         pairs = zip(self.tests, self._widths, strict=True)
-        return [self._problem(test, penalty * np.append(width, 0.0)) for (_, test), width in pairs]
+        penalties = ((test, penalty * np.append(width, 0.0)) for (_, test), width in pairs)
+        return [_without(test, self._shared, self.labels, each) for test, each in penalties]
 
     def whole(self, penalty: float) -> tuple[Problem, ToHead]:
         def to_head(theta: FloatArray) -> LinearHead:
@@ -113,18 +121,11 @@ class SharedRows(FoldProblems):
 
         return _evenly(self._shared, self.labels, penalty), to_head
 
-    def _problem(self, test: IntArray, penalties: FloatArray) -> Problem:
-        weight = np.full(len(self.labels), 1.0 / (len(self.labels) - len(test)))
-        weight[test] = 0.0
-        return Problem(self._shared, self.labels, weight, penalties)
-
     def _relative_scales(self) -> FloatArray:
         """For each fold, the scale of the rows trained on over the scale of all (D,); 1 where they are constant.
 
         (There W_j is 0 by the penalty alone.) Sums over the rows held out are taken away from those over all.
         """
-        if is_sparse(self.features) or not self.scale:
-            return np.ones((len(self.tests), self.features.shape[1]))
         first, second = zip(*(self._sums(test) for _, test in self.tests), strict=True)
         n_train = len(self.labels) - np.array([[len(test)] for _, test in self.tests])
         everyone = self._sums(np.arange(len(self.labels)))
@@ -142,6 +143,41 @@ class SharedRows(FoldProblems):
 
     def _scores(self, number: int, theta: FloatArray) -> FloatArray:
         return self._shared.subset(self.tests[number][1]).logits(theta).T
+
+
+class SparseRows(FoldProblems):
+    """All folds on the kernel of sparse rows, told apart by item weights. Nothing is standardised."""
+
+    features: SparseFeatures
+    joined = False  # SciPy reads the matrix as often for one fold as for five, and each has N by C numbers of its own
+
+    def __init__(self, features: SparseFeatures, labels: IntArray, repeats: IntArray) -> None:
+        super().__init__(features, labels, repeats)
+        self.ranking_folds = []
+        self._mean = np.asarray(features.T @ np.full(len(labels), 1.0 / len(labels)))
+        self.squared_length = float(np.square(features.data, dtype=np.float64).sum()) / len(labels)
+        self._rows = kernel_rows(features)
+
+    def at(self, penalty: float) -> list[Problem]:
+        penalties = penalty_vector(penalty, self._rows)
+        return [_without(test, self._rows, self.labels, penalties) for _, test in self.tests]
+
+    def whole(self, penalty: float) -> tuple[Problem, ToHead]:
+        def to_head(theta: FloatArray) -> LinearHead:
+            coefficients, bias = theta[:, : len(self.labels)], theta[:, -1]
+            weight = np.ascontiguousarray((self.features.T @ coefficients.T).T)
+            return LinearHead(weight, bias - weight @ self._mean)
+
+        return _evenly(self._rows, self.labels, penalty), to_head
+
+    def _scores(self, number: int, theta: FloatArray) -> FloatArray:
+        return self._rows.logits(theta)[:, self.tests[number][1]].T
+
+
+def _without(test: IntArray, rows: Rows, labels: IntArray, penalties: FloatArray) -> Problem:
+    weight = np.full(len(labels), 1.0 / (len(labels) - len(test)))
+    weight[test] = 0.0
+    return Problem(rows, labels, weight, penalties)
 
 
 def _evenly(rows: Rows, labels: IntArray, penalty: float) -> Problem:

@@ -60,7 +60,7 @@ def fit_steps(problem: Problem, n_classes: int, start: FloatArray | None, tolera
     """Steps to the optimum (n_classes, r + 1); classes without weight stay out of it and get the absent bias."""
     mass = np.bincount(problem.labels, weights=problem.weight, minlength=n_classes)
     present = np.flatnonzero(mass > 0)
-    theta = np.zeros((n_classes, problem.rows.matrix.shape[1]))
+    theta = np.zeros((n_classes, len(problem.rows.values) + 1))
     if len(present) > 1:
         first = np.zeros((len(present), theta.shape[1])) if start is None else start[present]
         theta[present] = yield from descend(_relabelled(problem, present, n_classes), first, tolerance)

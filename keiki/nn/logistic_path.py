@@ -10,16 +10,15 @@ while the last head is within one standard error of the best. So a wrong hint fr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keiki.core.errors import DataError
-from keiki.nn.axes import LARGEST_SIDE, axes_of_rows
+from keiki.nn.axes import LARGEST_SIDE
 from keiki.nn.descent import run_together
-from keiki.nn.fold_problems import FoldProblems, OwnRows, SharedRows
-from keiki.nn.folds import Fold
+from keiki.nn.fold_problems import FoldProblems, OwnRows, SharedRows, SparseRows
 from keiki.nn.linear import LinearHead
 from keiki.nn.logistic import TOLERANCE, check_labels, fit_steps
 from keiki.nn.ridge import fold_scores
@@ -30,7 +29,8 @@ GRID_STEPS = 21  # half decades
 PATH_TOLERANCE = 1e-5  # share of the objective; mean losses are then right to 1e-3 nats, inside their standard error
 _NO_GAIN = 1e-3  # nats; a walk that wins less than this is over
 _PLATEAU = 1.01  # ridge errors this near the least are as good; of those the strongest penalty counts
-_BLIND_START = 9  # grid step to begin at without a ridge path: a little above what short texts wanted
+_BLIND_START = 9  # grid step to begin at without a ridge path
+_SPARSE_START = 15.0  # text begins at the mean squared length of a row over 15 N, about half of what short texts wanted
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,6 @@ def cross_validate_logistic(
     repeats = np.atleast_2d(fold_ids)
     if repeats.shape[1] != len(labels):
         raise DataError(f"Cross-validation needs a fold for each item; {fold_ids.shape} came for {len(labels)} items.")
-    if is_sparse(features) and len(labels) <= LARGEST_SIDE:
-        axes = axes_of_rows(features)
-        problems = SharedRows(axes.coordinates(features), labels, repeats, scale=False)
-        found = _follow(problems, n_classes, penalties)
-        return replace(found, head=LinearHead(axes.lift(found.head.weight), found.head.bias))
     return _follow(_problems(features, labels, repeats), n_classes, penalties)
 
 
@@ -113,9 +108,11 @@ def _within_one_error(losses: FloatArray) -> NDArray[np.bool_]:
 
 
 def _problems(features: Features, labels: IntArray, repeats: IntArray) -> FoldProblems:
-    if not is_sparse(features) and len(labels) <= LARGEST_SIDE and _fewest_training(repeats) < features.shape[1]:
+    if is_sparse(features):
+        return SparseRows(features, labels, repeats)
+    if len(labels) <= LARGEST_SIDE and _fewest_training(repeats) < features.shape[1]:
         return OwnRows(features, labels, repeats)
-    return SharedRows(features, labels, repeats, scale=not is_sparse(features))
+    return SharedRows(features, labels, repeats)
 
 
 def _fewest_training(repeats: IntArray) -> int:
@@ -164,9 +161,7 @@ class _Path:
     def _fit(self, penalty: float, starts: Sequence[FloatArray | None]) -> list[FloatArray]:
         pairs = zip(self.problems.at(penalty), starts, strict=True)
         steps = [fit_steps(problem, self.n_classes, start, PATH_TOLERANCE) for problem, start in pairs]
-        if is_sparse(self.problems.features):  # nothing to win by joining, and memory to lose: C times V for each
-            return [run_together([one])[0] for one in steps]
-        return run_together(steps)
+        return run_together(steps) if self.problems.joined else [run_together([one])[0] for one in steps]
 
     def _insert(self, penalties: FloatArray, logits: FloatArray, weaker: bool) -> None:
         losses = cross_entropy_per_item(logits, self.problems.labels)
@@ -177,14 +172,14 @@ class _Path:
 
 
 def _walk(path: _Path) -> None:
-    """Try the first place and its neighbours, then two penalties at a time at each end that is still open."""
-    grid = _grid(path.problems.ranking_folds[0])
+    """Try the first place and its neighbours, then go on at each end that is still open."""
+    grid = _grid(path.problems.squared_length)
     first = _first_place(path.problems, path.n_classes, grid)
     strong, weak = max(first - 1, 0), min(first + 2, len(grid))
     path.extend(grid[strong:weak])
     while weak < len(grid) and not _closed_at_weak_end(path.losses):
-        path.extend(grid[weak : weak + 2])
-        weak = min(weak + 2, len(grid))
+        path.extend(grid[weak : weak + 1])
+        weak += 1
     while strong > 0 and _within_one_error(path.losses)[0]:
         path.extend(grid[max(strong - 2, 0) : strong])
         strong = max(strong - 2, 0)
@@ -197,10 +192,9 @@ def _closed_at_weak_end(losses: FloatArray) -> bool:
     return bool(stalled or not _within_one_error(losses)[-1])
 
 
-def _grid(fold: Fold) -> FloatArray:
+def _grid(squared_length: float) -> FloatArray:
     """Half decades down from the mean squared length of a training row, about D in standardised features."""
-    length = float(fold.axes.values.sum()) or 1.0
-    return np.asarray(length * 10.0 ** (-0.5 * np.arange(GRID_STEPS)))
+    return np.asarray((squared_length or 1.0) * 10.0 ** (-0.5 * np.arange(GRID_STEPS)))
 
 
 def _first_place(problems: FoldProblems, n_classes: int, grid: FloatArray) -> int:
@@ -210,7 +204,9 @@ def _first_place(problems: FoldProblems, n_classes: int, grid: FloatArray) -> in
     the optimum it is nearer to the error rate: with a share e of the items wrong, about min(1, 2 e) / C.
     """
     features = problems.features
-    if is_sparse(features) or not problems.ranking_folds[0].axes.factors:
+    if is_sparse(features):
+        return min(round(2.0 * float(np.log10(_SPARSE_START * len(problems.labels)))), len(grid) - 1)
+    if not problems.ranking_folds[0].axes.factors:
         return _BLIND_START
     targets = np.eye(n_classes)[problems.labels]
     error, wrong, n_seen = np.zeros(len(grid)), np.zeros(len(grid)), 0

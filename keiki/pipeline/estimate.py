@@ -40,6 +40,11 @@ class Estimate:
     def n_items(self) -> int:
         return len(np.unique(self.positions))
 
+    @property
+    def repeats(self) -> float:
+        """How often an item stands here, on average."""
+        return len(self.positions) / self.n_items
+
 
 def estimate(task: Task, select: Select, budget: Budget, record: Record) -> Estimate:
     """Run the task's protocol."""

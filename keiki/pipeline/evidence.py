@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keiki.core.errors import RequestError
 from keiki.core.random import Randomness
 from keiki.data.task import Task
 from keiki.evaluation.intervals import Interval
@@ -14,7 +15,7 @@ from keiki.evaluation.protocol import dependent, estimates, evaluate
 from keiki.evaluation.thresholds import Acceptance, accept_threshold, accepted
 from keiki.evaluation.verdict import Verdict, paired_difference, verdict
 from keiki.methods.base import FloatArray, Method
-from keiki.metrics.base import Metric, named
+from keiki.metrics.base import Metric, UndefinedMetric, named
 from keiki.pipeline.estimate import SHIPPED, TRANSFER, Estimate
 from keiki.selection.select import Selection
 
@@ -52,8 +53,22 @@ class Evidence:
 
 
 def find_metric(name: str, positive: str | None, task: Task) -> Metric:
-    """The metric that was asked for; raises where it needs a positive class and none was named."""
-    return named(metric_name(name), task.target.classes, positive)
+    """The metric that was asked for; raises where it lacks a positive class, or cannot have a value on these items."""
+    metric = named(metric_name(name), task.target.classes, positive)
+    rows = task.test if len(task.test) else np.flatnonzero(task.outer.max(axis=0) >= 0)
+    if len(rows) < metric.smallest:
+        raise RequestError(
+            f"Metric '{metric.name}' means something from {metric.smallest} items on, but {len(rows)} can be judged.",
+            hint="Add items, or use another --metric.",
+        )
+    try:
+        metric.value(task.labels[rows], np.eye(len(task.target.classes))[task.labels[rows]])
+    except UndefinedMetric as error:
+        raise RequestError(
+            f"Metric '{metric.name}' has no value on the {len(rows)} items that can be judged. {metric.undefined}",
+            hint="Add such items, or use another --metric.",
+        ) from error
+    return metric
 
 
 def metric_name(name: str) -> str:
@@ -67,8 +82,7 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
     shipped, transfer = estimate.probabilities[SHIPPED], estimate.probabilities[TRANSFER]
     rng = random.numpy("intervals")
     test = evaluate(labels, shipped, task.target.classes, rng=rng, groups=groups, metrics=[metric])
-    found_score = test[metric.name]
-    score = Interval(np.nan, np.nan, np.nan) if found_score is None else Interval(**found_score)
+    score = _known(metric, _stated(test[metric.name]))
     threshold = _threshold(task, estimate.final, wanted)
     rivals = tuple(_rival(name, estimate, metric, rng) for name in _rival_names(estimate))
     strong = [r for r in rivals if "control" in r.method.tags and r.weak is None]
@@ -78,7 +92,7 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
         metric,
         test,
         score,
-        score if np.array_equal(shipped, transfer) else _score(metric, labels, transfer, groups, rng),
+        score if np.array_equal(shipped, transfer) else _known(metric, _score(metric, labels, transfer, groups, rng)),
         rivals,
         found,
         accepted(shipped, labels, threshold, wanted, groups),
@@ -99,7 +113,25 @@ def _rival(name: str, estimate: Estimate, metric: Metric, rng: np.random.Generat
         metric, labels, estimate.probabilities[TRANSFER][rows], answers[rows], rng=rng, groups=groups
     )
     score = _score(metric, labels, answers[rows], groups, rng)
-    return Rival(outcome.method, score, difference, _weakness(outcome.facts))
+    weak = f"{metric.name} has no value for its answers" if np.isnan(score.value) else _weakness(outcome.facts)
+    return Rival(outcome.method, score, difference, weak)
+
+
+def _stated(found: dict[str, float | None] | None) -> Interval:
+    """A figure of the test block as an interval; NaN stands for what it does not say."""
+    ends = [None if found is None else found[name] for name in ("value", "low", "high")]
+    return Interval(*(np.nan if end is None else end for end in ends))
+
+
+def _known(metric: Metric, score: Interval) -> Interval:
+    """The score; raises where it has no value, or nothing is known of how sure it is."""
+    if np.isfinite([score.value, score.low, score.high]).all():
+        return score
+    why = metric.undefined if np.isnan(score.value) else "Too few independent items judge it."
+    raise UndefinedMetric(
+        f"Metric '{metric.name}' has no value with an interval here. {why}",
+        hint="Add test items, or use another --metric.",
+    )
 
 
 def _score(metric: Metric, labels: Any, answers: FloatArray, groups: Any, rng: np.random.Generator) -> Interval:

@@ -11,7 +11,7 @@ from typing import Any
 from keiki.backbones.cache import Cache, open_cache
 from keiki.backbones.features import FeatureBank
 from keiki.core.errors import KeikiError, RequestError
-from keiki.core.files import read_json, write_json, write_text
+from keiki.core.files import write_json, write_text
 from keiki.core.random import Randomness
 from keiki.core.record import Listener, Record
 from keiki.data.task import Task
@@ -107,7 +107,9 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
     with record.stage("features"):
         task = look(pieces, bank, backbone, controls, random, record).task(request.seed)
         metric = find_metric(request.metric, request.positive, task)
-    shop = Workshop(backbone, cache, bank, plan, random, record, folder / "checkpoints")
+    shop = Workshop(
+        backbone, cache, bank, plan, random, record, folder / folders.CHECKPOINTS, folder / folders.DECISIONS
+    )
     with record.stage("fit"):
         choose = partial(_select, shop, [method], controls)
         found = estimate(task, choose, Budget(request.budget if request.method == "auto" else None), record)
@@ -126,9 +128,10 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
         content = schema.to_json(report)
         write_json(folder / "report.json", content)
         write_text(folder / "report.html", page.render_report(report))
-    write_json(folder / "run.json", finish(summary, record))
+    write_json(folder / folders.DONE, finish(summary, record))
+    folders.tidy(folder)
     folders.point_to(folder)
-    return Run(folder, read_json(folder / "run.json"), report)
+    return Run(folder, folders.read(folder / folders.DONE), report)
 
 
 def make_method(request: FitRequest) -> Method:

@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 import unicodedata
 from contextlib import suppress
 from pathlib import Path
@@ -65,7 +66,14 @@ def reopen(folder: Path) -> FitRequest:
     try:
         return FitRequest.from_json(read(folder / REQUEST))
     except TypeError as error:
-        raise BundleError(f"'{folder / REQUEST}' is damaged: {error}.", hint="Begin anew with another --out.") from error
+        raise BundleError(
+            f"'{folder / REQUEST}' is damaged: {error}.", hint="Begin anew with another --out."
+        ) from error
+
+
+def tidy(folder: Path) -> None:
+    """Remove the checkpoints of a run that has ended: nothing goes on from them, and they are many times its size."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class FitRequest:
             raise OptionError(f"The wanted accuracy must lie in 0.5 to 1, but got {self.accuracy}.")
         if self.budget is not None and self.method != "auto":
             raise OptionError(
-                f"--budget decides whether --method auto tries fine-tuning; '{self.method}' runs however long it takes.",
+                f"--budget decides whether --method auto tries fine-tuning; '{self.method}' takes its time.",
                 hint="Leave out one of the two.",
             )
 

@@ -9,13 +9,14 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from keiki.backbones.base import Backbone
 from keiki.core.files import digest
 from keiki.core.record import Record
 from keiki.data.task import Task
 from keiki.pipeline.estimate import Estimate
 from keiki.pipeline.evidence import Evidence
 from keiki.pipeline.request import FitRequest
-from keiki.selection.workshop import Workshop
+from keiki.selection.workshop import Outcome, Workshop
 
 SCHEMA = 1
 VERSIONS = ("keiki", "numpy", "onnxruntime", "pillow", "tokenizers", "torch", "timm", "transformers", "scikit-image")
@@ -48,7 +49,7 @@ def summarise(
             "skipped": len(task.skipped),
             "split": task.protocol,
         },
-        "backbone": shop.backbone.card.name,
+        "backbone": shipped_backbone(winner, shop).card.name,
         "method": final.winner,
         "options": winner.method.config.to_json(),
         "selected_by": final.explanation,
@@ -66,7 +67,7 @@ def summarise(
         ],
         "adaptation": {"decision": "not asked", "evidence": "", "method": ""},
         "thresholds": {"accept": evidence.threshold, "asked_accuracy": request.accuracy},
-        "trainable_share": trainable_share(winner.facts, winner.trained_parameters, shop),
+        "trainable_share": trainable_share(winner, shop),
         "warnings": warnings,
         "notes": [*task.notes, *final.notes],
         "candidates": final.table,
@@ -82,11 +83,23 @@ def finish(summary: dict[str, Any], record: Record) -> dict[str, Any]:
     return {**summary, "seconds": {k: round(v, 3) for k, v in seconds.items()}, "peak_memory_bytes": peak_memory()}
 
 
-def trainable_share(facts: dict[str, Any], trained: int, shop: Workshop) -> float:
+def shipped_backbone(winner: Outcome, shop: Workshop) -> Backbone:
+    """What the shipped model stands on; a control brings its own."""
+    return winner.model.backbone if winner.model else shop.backbone
+
+
+def total_parameters(winner: Outcome, shop: Workshop) -> int:
+    """All parameters of the shipped model."""
+    if winner.model is not None and winner.model.network is not None:
+        return sum(parameter.numel() for parameter in winner.model.network.parameters())
+    return winner.trained_parameters + shipped_backbone(winner, shop).card.parameters
+
+
+def trainable_share(winner: Outcome, shop: Workshop) -> float:
     """Share of the shipped model's parameters that were fitted to the labels."""
-    if "trainable" in facts:
-        return float(facts["trainable"])
-    return trained / max(1, trained + shop.backbone.card.parameters)
+    if "trainable" in winner.facts:
+        return float(winner.facts["trainable"])
+    return winner.trained_parameters / max(1, total_parameters(winner, shop))
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ from keiki.selection.workshop import Outcome, Workshop
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
 TUNING = "lp-ft"
+FEWEST_UNITS = 10  # items or groups; cross-fitting it leaves two folds out, one to judge and one to stop by
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,9 @@ def try_tuning(
     Returns the outcome or None, and a sentence for the report.
     """
     method = make(TUNING)
-    n_folds = len(np.unique(view.folds[0]))
-    needed = (n_folds + 1) * _seconds_of_one_fit(shop, method, view)
-    if needed > budget.left():
-        return None, f"{TUNING} was not tried: it needs about {needed:.0f} s, and {budget.left():.0f} s are left."
+    refusal = shop.decided(shop.identity(method, shop.backbone, view), lambda: _refusal(shop, method, view, budget))
+    if refusal:
+        return None, refusal
     logits = cross_fit(shop, method, view)
     gains = cross_entropy_per_item(probe.out_of_fold, view.labels) - cross_entropy_per_item(logits, view.labels)
     low = gain_lower_bound(gains, view.groups)
@@ -60,6 +60,19 @@ def try_tuning(
     outcome = shop.fit(method, view, test)
     outcome.out_of_fold = logits
     return outcome, f"{TUNING} was kept: it gains {gains.mean():.3f} nats over the probe (95 % low {low:.3f})."
+
+
+def _refusal(shop: Workshop, method: Method, view: TrainView, budget: Budget) -> str:
+    """Why the time does not allow to cross-fit `method`; empty where it does. Measured, so it is asked once a run."""
+    if len(np.unique(view.groups)) < FEWEST_UNITS:
+        return f"{TUNING} was not tried: fewer than {FEWEST_UNITS} independent training items cannot judge it."
+    if budget.left() <= 0:
+        return f"{TUNING} was not tried: no time is left."
+    needed = (len(np.unique(view.folds[0])) + 1) * _seconds_of_one_fit(shop, method, view)
+    left = max(0.0, budget.left())
+    return (
+        "" if needed <= left else f"{TUNING} was not tried: it needs about {needed:.0f} s, and {left:.0f} s are left."
+    )
 
 
 def cross_fit(shop: Workshop, method: Method, view: TrainView) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +13,7 @@ import numpy as np
 from keiki.backbones.base import Backbone
 from keiki.backbones.cache import Cache
 from keiki.backbones.features import FeatureBank
-from keiki.core.files import digest
+from keiki.core.files import digest, read_json, write_json
 from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.data.task import Items, TrainView
@@ -52,6 +52,7 @@ class Workshop:
     random: Randomness
     record: Record
     checkpoints: Path | None = None
+    decisions: Path | None = None  # a file that keeps what was decided by the clock
     seconds: dict[str, float] = field(default_factory=dict)
 
     def outcome(self, method: Method, view: TrainView, test: Items) -> Outcome:
@@ -70,9 +71,8 @@ class Workshop:
         used = view if len(rows) == len(view) else view.subset(rows)
         model = method.build(backbone, view.target, self.bank)
         checkpoints = self._checkpoints(self.identity(method, backbone, view)) if method.gradient else None
-        trainer = Trainer(
-            self.random.child(method.name), self.record, threads=self.plan.threads, checkpoints=checkpoints
-        )
+        threads = method.threads or self.plan.threads
+        trainer = Trainer(self.random.child(method.name), self.record, threads=threads, checkpoints=checkpoints)
         trainer.run(method, model, used)
         answered = perf_counter()
         answers = self._answers(method, model, test)
@@ -105,6 +105,16 @@ class Workshop:
                 "classes": list(view.target.classes),
             }
         )
+
+    def decided(self, question: str, decide: Callable[[], str]) -> str:
+        """The answer of `decide`, which depends on the clock: asked once, and the same after a resume."""
+        if self.decisions is None:
+            return decide()
+        known: dict[str, str] = read_json(self.decisions) if self.decisions.is_file() else {}
+        if question not in known:
+            known[question] = decide()
+            write_json(self.decisions, known)
+        return known[question]
 
     def _remembered(self, method: Method, facts: Mapping[str, Any], view: TrainView, test: Items) -> Outcome:
         fresh: list[Outcome] = []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from keiki.backbones.base import Backbone, Card, Stage
+from keiki.backbones.base import Backbone, Card, Family, Stage
 from keiki.backbones.stages import stages_of
+from keiki.core.errors import UnknownName
 from keiki.core.files import digest, sha256_bytes
 from keiki.data.task import Dataset, Items, Modality, Part
 from keiki.data.transforms.base import Array, Transform
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 CLASSES = ("blue", "green", "red")
 WIDTH = 16  # of both networks, as in tiny_networks
+BORN = 100  # seeds from here on stand for random weights
 WORDS = ("sky", "sea", "leaf", "grass", "rose", "fire", "the", "a", "is", "very")
 
 
@@ -29,7 +31,7 @@ class TinyVision(Backbone):
 
     def __init__(self, seed: int = 1) -> None:
         self.seed = seed
-        self.card = _card("tiny-vision", "image", seed)
+        self.card = _card("tiny-vision", "image", seed, 3792)
 
     def transforms(self) -> dict[str, Transform]:
         half = (0.5, 0.5, 0.5)
@@ -54,7 +56,7 @@ class TinyVision(Backbone):
         return convert(self.module, *self.examples(transform), self.card.digest, folder)
 
     def randomised(self, seed: int) -> Backbone:
-        return TinyVision(seed + 100)
+        return TinyVision(seed + BORN)
 
 
 class TinyText(Backbone):
@@ -62,7 +64,7 @@ class TinyText(Backbone):
 
     def __init__(self, seed: int = 1) -> None:
         self.seed = seed
-        self.card = _card("tiny-text", "text", seed)
+        self.card = _card("tiny-text", "text", seed, 464)
 
     def transforms(self) -> dict[str, Transform]:
         return {"tokens": TokenTransform(_tokenizer(), max_length=16, inputs=("input_ids", "attention_mask"))}
@@ -84,7 +86,24 @@ class TinyText(Backbone):
         return convert(self.module, *self.examples(transform), self.card.digest, folder)
 
     def randomised(self, seed: int) -> Backbone:
-        return TinyText(seed + 100)
+        return TinyText(seed + BORN)
+
+
+class TinyFamily(Family):
+    """tiny:vision and tiny:text, for tests that want a whole fit: put it into FAMILIES for as long as they run."""
+
+    prefix: ClassVar[str] = "tiny"
+
+    @classmethod
+    def listed(cls) -> dict[str, str]:
+        return {"tiny:vision": "three colours", "tiny:text": "ten words"}
+
+    @classmethod
+    def load(cls, name: str) -> Backbone:
+        kinds: dict[str, type[Backbone]] = {"vision": TinyVision, "text": TinyText}
+        if name not in kinds:
+            raise UnknownName("tiny backbone", name, kinds)
+        return kinds[name]()
 
 
 def tiny_backbone(modality: Modality) -> Backbone:
@@ -109,16 +128,18 @@ def easy_dataset(modality: Modality, folder: Path, n_each: int = 12, seed: int =
     return Dataset("easy", Items(modality, ids, tuple(raws), digests), labels, parts)
 
 
-def _card(name: str, modality: Modality, seed: int) -> Card:
+def _card(name: str, modality: Modality, seed: int, parameters: int) -> Card:
     return Card(
         name=name,
         family="tiny",
         modality=modality,
         width=WIDTH,
-        parameters=0,
+        parameters=parameters,
         licence="Apache-2.0",
         origin="keiki.testing",
         digest=digest([name, seed]),
+        language="English" if modality == "text" else "",
+        pretrained=seed < BORN,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -59,13 +60,19 @@ class Descent:
 
     def seconds_a_step(self, steps: int = 2) -> float:
         """Measured seconds of one step, decoding included; the network is changed, so give one to throw away."""
-        self._release()
-        self._train_mode()
-        batches = self.phase.feed.batches(0, self.random)
-        self._step(0, next(batches))
-        start = time.perf_counter()
-        taken = [self._step(0, batch) for _, batch in zip(range(steps), batches, strict=False)]
-        return (time.perf_counter() - start) / max(1, len(taken))
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            self._release()
+            self._train_mode()
+            batches = self._endless()
+            self._step(0, next(batches))  # the first one is slower than all others
+            start = time.perf_counter()
+            for batch in itertools.islice(batches, steps):
+                self._step(0, batch)
+            return (time.perf_counter() - start) / steps
+        finally:
+            torch.set_num_threads(before)
 
     def trainable_share(self) -> float:
         """Share of the network's parameters that this phase may move."""
@@ -101,6 +108,10 @@ class Descent:
         for number, optimizer in enumerate(self.optimizers):
             _restore_optimizer(optimizer, number, inside["steps"][number], state.arrays)
 
+    def _endless(self) -> Iterator[Batch]:
+        for epoch in itertools.count():
+            yield from self.phase.feed.batches(epoch, self.random)
+
     def _one_epoch(self) -> list[float]:
         if self.phase.before_epoch is not None:
             self.phase.before_epoch(self.epoch)
@@ -117,11 +128,7 @@ class Descent:
         first = 0.0
         for number, (move, optimizer) in enumerate(zip(self.phase.moves, self.optimizers, strict=True)):
             loss = move.loss(batch)
-            if not torch.isfinite(loss):
-                raise TrainingError(
-                    f"The loss of '{self.phase.name}' is {loss.item()} at step {step}.",
-                    hint="Lower the learning rate, for instance by --set learning_rate=1e-5",
-                )
+            self._refuse_infinite("loss", loss.item(), f"step {step}")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             for group, declared in zip(optimizer.param_groups, move.groups, strict=True):
@@ -138,9 +145,17 @@ class Descent:
         line = {"epoch": float(self.epoch), **facts}
         if self.phase.validate is not None:
             line["validation_loss"] = self.phase.validate()
+            self._refuse_infinite("validation loss", line["validation_loss"], f"epoch {self.epoch}")
             if self.stopping.better(line["validation_loss"]) and self.phase.patience > 0:
                 self.best = to_arrays(self.network)
         self.curve.append(line)
+
+    def _refuse_infinite(self, what: str, value: float, at: str) -> None:
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The {what} of '{self.phase.name}' is {value} at {at}.",
+                hint="Lower the learning rate, for instance by --set learning_rate=1e-5",
+            )
 
     def _release(self) -> None:
         for parameter in self.network.parameters():

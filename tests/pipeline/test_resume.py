@@ -1,0 +1,152 @@
+"""A run that is cut anywhere and gone on with ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import keiki
+from keiki.cli.main import main
+from keiki.core.errors import BundleError, RequestError
+from keiki.core.files import sha256_file
+from keiki.pipeline.fit import Run, resume
+
+Fit = Callable[..., Run]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in keiki catches it."""
+
+
+class Bomb:
+    """Cuts a run at the n-th event (0 = first) of which the facts hold."""
+
+    def __init__(self, n: int = 0, **facts: Any) -> None:
+        self.left, self.facts = n, facts
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if self.facts.items() <= event.items():
+            self.left -= 1
+            if self.left < 0:
+                raise Killed
+
+
+TUNED = {"method": "lp-ft", "options": ["epochs=4", "batch_size=8"]}
+PLACES = {
+    "before reading": (0, {"event": "stage", "name": "read"}),
+    "in the probe": (0, {"event": "phase", "name": "head"}),
+    "before the first epoch": (0, {"event": "phase", "name": "tune"}),
+    "after the first epoch": (0, {"event": "epoch"}),
+    "after the third epoch": (2, {"event": "epoch"}),
+    "after tuning": (0, {"event": "phase", "name": "validate"}),
+    "before the report": (0, {"event": "stage", "name": "report"}),
+}
+
+
+def result(run: Run) -> tuple[dict[str, str], dict[str, Any]]:
+    """The bundle's digests, and of run.json what neither clock nor place decide."""
+    files = {file.name: sha256_file(file) for file in sorted((run.folder / "bundle").iterdir())}
+    rows = [{k: v for k, v in row.items() if k != "prediction_ms"} for row in run.summary["candidates"]]
+    names = ("task", "backbone", "method", "options", "metric", "test", "thresholds", "trainable_share", "digests")
+    return files, {**{name: run.summary[name] for name in names}, "candidates": rows}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_resume_equals_uninterrupted(place: str, texts: Path, quick: Fit, whole: dict[str, Any]) -> None:
+    if "result" not in whole:
+        whole["result"] = result(quick(texts, "whole", **TUNED))
+    n, facts = PLACES[place]
+    with pytest.raises(Killed):
+        quick(texts, listeners=(Bomb(n, **facts),), **TUNED)
+    assert not Path("run/run.json").exists()
+    assert result(resume("run")) == whole["result"]
+
+
+SCRIPT = """
+import os, signal
+from keiki.backbones.base import FAMILIES
+from keiki.testing.tiny import TinyFamily
+from keiki.pipeline.fit import fit
+
+FAMILIES.add("tiny")(TinyFamily)
+def stop(event):
+    if event["event"] == "epoch" and event["epoch"] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fit("texts.csv", out="run", backbone="tiny:text", test=0.25, controls="none", method="full-finetune",
+    options=["epochs=4", "batch_size=8"], listeners=(stop,))
+"""
+
+
+def test_a_process_that_is_killed_loses_nothing(texts: Path, quick: Fit) -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=False, env=_environment())
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    events: list[dict[str, Any]] = []
+    found = resume("run", listeners=(events.append,))
+    assert [each["epoch"] for each in events if each["event"] == "epoch"] == [2, 3, 4]  # the kill came before saving 2
+    assert result(found) == result(quick(texts, "whole", method="full-finetune", options=TUNED["options"]))
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(Path(keiki.__file__).parents[1])}
+
+
+def test_ctrl_c_says_how_to_go_on(
+    texts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    command = ["fit", str(texts), "--backbone", "tiny:text", "--test", "0.25", "--controls", "none"]
+    with monkeypatch.context() as patch:
+        patch.setattr("keiki.pipeline.fit.deliver", interrupted)
+        assert main(command) == 130
+    told = capsys.readouterr()
+    assert "go on with: keiki fit --resume --out runs/texts-1" in told.err
+    assert "Traceback" not in told.err
+    assert main(["fit", "--resume"]) == 0  # the run that was cut last
+    assert "runs/texts-1/report.html" in capsys.readouterr().out
+    assert main(["fit", "--resume"]) == 2
+    assert "waits to be gone on with" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_gone_on_with(texts: Path, quick: Fit) -> None:
+    quick(texts)
+    with pytest.raises(RequestError, match="has ended already"):
+        resume("run")
+
+
+def test_a_folder_without_a_run_is_not_gone_on_with(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(RequestError, match="holds no run to go on with"):
+            resume(folder)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "{}"])
+def test_a_damaged_request_is_named(damage: str, tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text(damage)
+    with pytest.raises(BundleError, match="damaged"):
+        resume(tmp_path)
+
+
+def test_a_run_goes_on_from_any_folder(
+    texts: Path, quick: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Killed):
+        quick(Path("texts.csv"), listeners=(Bomb(event="stage", name="fit"),))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert resume(tmp_path / "run").summary["task"]["train"] == 27
