@@ -282,7 +282,8 @@ def errors() -> str:
     """The drawn tree, and what each error means."""
     from keiki.core import errors as home
 
-    kinds = [k for _, k in inspect.getmembers(home, inspect.isclass) if k.__module__ == home.__name__]
+    named = inspect.getmembers(home, inspect.isclass)
+    kinds = [kind for _, kind in named if issubclass(kind, home.KeikiError)]
     rows = [(f"`{k.__name__}`", k.exit_code, inspect.cleandoc(k.__doc__ or "").partition("\n")[0]) for k in kinds]
     tree = inspect.cleandoc(home.__doc__ or "")
     return f"{fence(tree)}\n\n{table(('error', 'exit code', 'meaning'), rows)}"

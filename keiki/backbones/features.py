@@ -139,6 +139,8 @@ class FeatureBank:
         for each in work:
             self._compute(each, partial(self._say, done, total))
             done += len(each.shard.items)
+        if work:
+            self._engines.release()
 
     def sample(self, items: Items, n: int) -> Index:
         """Positions of up to `n` of `items`: those in the earliest shards, a random sample that the content decides."""

@@ -4,8 +4,8 @@
 
 L-BFGS (Liu and Nocedal 1989) starts each direction from the diagonal of the Hessian in the principal axes of the
 rows, c_k lambda_j + penalty_j with c_k the mean of p_k (1 - p_k) at the present point: the Hessian is near to that, and
-from W = 0 the first step is a ridge solution. Scores move linearly along a direction, so each iteration takes two
-products with the rows, however long its line search.
+from W = 0 the first step is a ridge solution. Inner products are those of the rows (`Rows.dot`). Scores move linearly
+along a direction, so each iteration takes two products with the rows, however long its line search.
 
 Those products read the whole matrix for a few columns of result. Problems on the same rows (the folds of a
 cross-validation, which differ in the weights of the items) are therefore advanced in step and their products joined

@@ -27,7 +27,7 @@ from keiki.pipeline.estimate import estimate
 from keiki.pipeline.evidence import Evidence, find_metric, metric_name, weigh
 from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_all
 from keiki.pipeline.reporting import build_report
-from keiki.pipeline.request import FitRequest, place, place_or_share, seconds
+from keiki.pipeline.request import FitRequest, place, place_or_share, seconds, writable
 from keiki.pipeline.summary import finish, summarise, test_digest
 from keiki.selection.budget import Budget
 from keiki.selection.select import select
@@ -68,7 +68,7 @@ def fit(
     texts = [f"{name}={value}" for name, value in options.items()] if isinstance(options, Mapping) else options
     request = FitRequest(
         data=place(str(data)),
-        out=None if out is None else str(out),
+        out=None if out is None else writable(str(out)),
         options=tuple(texts),
         budget=seconds(str(budget)) if budget is not None else None,
         **_places(wishes),
@@ -104,6 +104,7 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
         backbone = choose_backbone(request, modality)
         refuse_modality(method, modality)
         controls = choose_controls(request, modality)
+        find_metric(request.metric, request.positive, pieces.task(request.seed))  # refused before anything is computed
     with record.stage("features"):
         task = look(pieces, bank, backbone, controls, random, record).task(request.seed)
         metric = find_metric(request.metric, request.positive, task)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-from keiki.core.errors import OptionError
+from keiki.core.errors import OptionError, RequestError
+from keiki.data.names import printable
 
 Controls = Literal["quick", "full", "none"]
 
@@ -63,7 +64,17 @@ class FitRequest:
 
 def place(text: str) -> str:
     """A path as an absolute one; links stay links, so that a circle of them is met where it can be explained."""
-    return os.path.abspath(os.path.expanduser(text))
+    return writable(os.path.abspath(os.path.expanduser(text)))
+
+
+def writable(path: str) -> str:
+    """The path itself, if it can be written down; raises RequestError where its bytes are no UTF-8."""
+    if printable(path) != path:
+        raise RequestError(
+            f"The path '{printable(path)}' holds bytes that are not UTF-8, and no record could name it.",
+            hint="Rename it, or give a link to it.",
+        )
+    return path
 
 
 def place_or_share(name: str, text: str | float | None) -> str | float | None:

@@ -86,14 +86,16 @@ def cross_fit(shop: Workshop, method: Method, view: TrainView) -> FloatArray:
 
 
 def gain_lower_bound(gains: FloatArray, groups: np.ndarray) -> float:
-    """Lower end of the 95 % interval of the mean gain, whole groups as units.
+    """Lower end of the 95 % interval of the mean gain, whole groups as units; a single one proves nothing.
 
     >>> round(gain_lower_bound(np.array([1.0, 3.0, 1.0, 3.0]), np.arange(4)), 3)
     0.868
     """
     _, unit = np.unique(groups, return_inverse=True)
     rest = np.bincount(unit, weights=gains - gains.mean())
-    error = np.sqrt(len(rest) / max(1, len(rest) - 1) * np.square(rest).sum()) / len(gains)
+    if len(rest) < 2:
+        return -np.inf
+    error = np.sqrt(len(rest) / (len(rest) - 1) * np.square(rest).sum()) / len(gains)
     return float(gains.mean() - Z95 * error)
 
 

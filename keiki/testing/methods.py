@@ -6,7 +6,6 @@ A promise is a function of a playground and the name of a method; it fails with 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,14 +84,13 @@ def phases_are_lazy(ground: Playground, name: str) -> None:
 def it_beats_chance_on_an_easy_task(ground: Playground, name: str) -> None:
     if "null" in METHODS.get(name).tags:
         return
-    model = ground.train(small(name))
-    found = accuracy(model, ground.test, ground.test_labels)
+    found = accuracy(ground.trained(name), ground.test, ground.test_labels)
     require(found > 0.5, f"an easy task with three classes is solved better than by chance, not {found:.2f}")
 
 
 @CHECKS.add
 def same_seed_same_bits(ground: Playground, name: str) -> None:
-    first = weights_of(ground.train(small(name)))
+    first = weights_of(ground.trained(name))
     _disturb()
     require(same(first, weights_of(ground.train(small(name)))), "the same seed gives the same bits")
 
@@ -105,7 +103,7 @@ def what_is_frozen_does_not_move(ground: Playground, name: str) -> None:
         return
     before = {n: t.clone() for n, t in model.network.state_dict().items()}
     moving = _declared(method, model, ground)
-    trained = ground.train(method)
+    trained = ground.trained(name)
     for tensor, values in trained.network.state_dict().items():
         owner = tensor.rpartition(".")[0]
         if not any(each == tensor or each.rpartition(".")[0] == owner for each in moving):
@@ -119,9 +117,10 @@ def what_is_frozen_does_not_move(ground: Playground, name: str) -> None:
 def stopped_anywhere_and_resumed_equals_uninterrupted(ground: Playground, name: str) -> None:
     if not METHODS.get(name).gradient:
         return
-    whole = weights_of(ground.train(small(name)))
+    events: list[dict[str, Any]] = []
+    whole = weights_of(ground.train(small(name), listeners=(events.append,)))
     _disturb()
-    for stop in _stops(ground, name):
+    for stop in _stops(len(events)):
         folder = ground.folder / f"checkpoints-{name}-{stop}"
         try:
             ground.train(small(name), checkpoints=folder, listeners=(_Bomb(stop),))
@@ -135,7 +134,7 @@ def stopped_anywhere_and_resumed_equals_uninterrupted(ground: Playground, name: 
 
 @CHECKS.add
 def one_item_alone_equals_itself_in_a_batch(ground: Playground, name: str) -> None:
-    model = ground.train(small(name))
+    model = ground.trained(name)
     together = model.logits(ground.test)
     alone = np.concatenate([model.logits(ground.test.take([i])) for i in range(3)])
     largest = float(np.abs(together).max())
@@ -147,7 +146,7 @@ def test_labels_change_nothing(ground: Playground, name: str) -> None:
     labels = ground.task.labels.copy()
     labels[ground.task.test] = np.random.default_rng(1).permutation(labels[ground.task.test])
     shuffled = replace(ground.task, labels=labels)
-    first = ground.train(small(name))
+    first = ground.trained(name)
     second = ground.train(small(name), view=shuffled.training_view())
     require(same(weights_of(first), weights_of(second)), "shuffled test labels change no bit")
 
@@ -178,7 +177,7 @@ def the_bundle_answers_like_the_model(ground: Playground, name: str) -> None:
         return
     from keiki.artifacts.bundle import Bundle
 
-    model = ground.train(small(name))
+    model = ground.trained(name)
     folder = _bundle(ground, name, model)
     logits = model.logits(ground.test)
     answers = Bundle.open(folder).predict(ground.test.raws)
@@ -218,10 +217,9 @@ class _Bomb:
             raise _Killed
 
 
-def _stops(ground: Playground, name: str) -> Iterator[int]:
-    events: list[dict[str, Any]] = []
-    ground.train(small(name), listeners=(events.append,))
-    yield from range(0, len(events), max(1, len(events) // 5))
+def _stops(n_events: int) -> list[int]:
+    """Where to cut: at the start, at the end, and twice between."""
+    return sorted({0, n_events // 3, 2 * n_events // 3, n_events - 1})
 
 
 def _declared(method: Method, model: Any, ground: Playground) -> set[str]:

@@ -20,7 +20,6 @@ QUICK = {  # of the contract; the others are kept by the probe that the file beg
     "it_states_idea_title_and_source",
     "phases_are_lazy",
     "it_beats_chance_on_an_easy_task",
-    "same_seed_same_bits",
 }
 
 

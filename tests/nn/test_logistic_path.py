@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -97,20 +96,6 @@ def test_repeats_average_probabilities():
     mean = (softmax(single[0].logits) + softmax(single[1].logits)) / 2
     np.testing.assert_allclose(softmax(both.logits), mean, atol=1e-9)
     np.testing.assert_allclose(both.losses, cross_entropy_per_item(both.logits, labels), rtol=1e-12)
-
-
-@pytest.mark.parametrize("side", [2048, 20])  # through the kernel; directly on the sparse matrix
-def test_sparse_features_get_scikit_learn_s_held_out_probabilities(side, monkeypatch):
-    monkeypatch.setattr(path_module, "PATH_TOLERANCE", 1e-11)
-    monkeypatch.setattr(path_module, "LARGEST_SIDE", side)
-    features, labels, fold_ids = problem(*FEWER_ROWS)
-    counts = csr_array(np.where(features > np.median(features, axis=0) * 1.2, 0.2, 0.0))
-    result = cross_validate_logistic(counts, labels, 4, fold_ids, np.array([0.01]))
-    held_out = fold_ids == 0
-    model = LogisticRegression(C=1 / (result.penalty * (~held_out).sum()), tol=1e-10, max_iter=20_000)
-    expected = model.fit(counts[~held_out], labels[~held_out]).predict_proba(counts[held_out])
-    np.testing.assert_allclose(softmax(result.chosen_logits[held_out]), expected, atol=1e-4)
-    assert result.head.logits(counts).shape == (60, 4)
 
 
 def test_six_items_are_enough():

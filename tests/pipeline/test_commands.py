@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ FIT = ["--backbone", "tiny:text", "--test", "0.25"]
 
 
 @pytest.fixture
-def run(texts: Path, quick: Callable[..., Run]) -> Iterator[str]:
-    yield str(quick(texts).folder)
+def run(texts: Path, quick: Callable[..., Run]) -> str:
+    return str(quick(texts).folder)
 
 
 def test_fit_ends_with_lines_that_a_person_understands(texts: Path, capsys: Capture) -> None:

@@ -1,0 +1,189 @@
+"""The one loop: AdamW as torch does it, frozen parts truly still, the best state kept, no number that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from keiki.core.errors import TrainingError
+from keiki.core.random import Randomness
+from keiki.data.task import Batch
+from keiki.methods.base import Descend, Group, Move
+from keiki.training.checkpoint import State
+from keiki.training.descent import Descent, to_arrays
+from keiki.training.schedule import rate_factor
+
+RANDOM = Randomness(0)
+
+
+@dataclass
+class Stream:
+    """Three batches of four rows, the same in every epoch."""
+
+    steps: int = 3
+    rows: np.ndarray = field(default_factory=lambda: np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32))
+
+    def batches(self, epoch: int, random: Randomness) -> Iterator[Batch]:
+        for at in np.split(np.arange(12), 3):
+            yield Batch({"x": self.rows[at]}, at % 2, at)
+
+
+class Network(nn.Module):
+    """A body with BatchNorm and dropout, and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.body = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.ReLU())
+            self.head = nn.Linear(6, 2)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        x = torch.from_numpy(np.array(batch.inputs["x"], dtype=np.float32))
+        return nn.functional.cross_entropy(self.head(self.body(x)), torch.from_numpy(batch.labels))
+
+
+def phase(network: Network, parameters: Any = None, **more: Any) -> Descend:
+    group = Group(list(parameters or network.parameters()), 0.05, weight_decay=0.1)
+    return Descend("tune", [Move(network.loss, [group])], **{"epochs": 3, "feed": Stream(), **more})
+
+
+def ran(network: Network, what: Descend) -> Descent:
+    descent = Descent(what, network, RANDOM, threads=1)
+    descent.run(lambda _: None)
+    return descent
+
+
+def test_it_is_adamw_with_the_schedule_and_clipping() -> None:
+    network, witness = Network(), Network()
+    descent = ran(network, phase(network, clip_norm=0.3, warmup_ratio=0.2))
+    optimizer = torch.optim.AdamW(witness.parameters(), lr=0.05, weight_decay=0.1)
+    losses = []
+    for step in range(9):
+        if step % 3 == 0:
+            torch.manual_seed(RANDOM.number("dropout", step // 3))
+        witness.train()
+        batch = list(Stream().batches(0, RANDOM))[step % 3]
+        loss = witness.loss(batch)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(witness.parameters(), 0.3)
+        optimizer.param_groups[0]["lr"] = 0.05 * rate_factor(step, 9, 0.2, "cosine")
+        optimizer.step()
+        losses.append(loss.item())
+    for name, tensor in witness.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor), name
+    assert [epoch["train_loss"] for epoch in descent.curve[1:]] == [np.mean(losses[i : i + 3]) for i in (0, 3, 6)]
+
+
+def test_frozen_parts_do_not_move_not_even_their_statistics() -> None:
+    network = Network()
+    before = to_arrays(network)
+    descent = ran(network, phase(network, network.head.parameters()))
+    after = to_arrays(network)
+    for name in before:
+        assert np.array_equal(before[name], after[name]) == name.startswith("body"), name
+    assert descent.trainable_share() == pytest.approx(14 / (36 + 12 + 14))
+
+
+def test_a_frozen_batchnorm_inside_a_moving_body_keeps_its_statistics() -> None:
+    network = Network()
+    moving = [*network.body[0].parameters(), *network.head.parameters()]
+    before = to_arrays(network)
+    ran(network, phase(network, moving))
+    after = to_arrays(network)
+    assert {name for name in before if np.array_equal(before[name], after[name])} == {
+        name for name in before if name.startswith("body.1.")
+    }
+
+
+def test_dropout_of_a_frozen_body_stands_still() -> None:
+    network = Network()
+    inputs: list[bool] = []
+    network.body[2].register_forward_hook(lambda module, *_: inputs.append(module.training))
+    ran(network, phase(network, network.head.parameters()))
+    assert not any(inputs)
+
+
+def test_the_best_state_is_kept_and_patience_ends_it() -> None:
+    network = Network()
+    scores = iter([0.9, 0.5, 0.7, 0.8, 0.1])
+    states: list[dict[str, Any]] = []
+
+    def validate() -> float:
+        states.append(to_arrays(network))
+        return next(scores)
+
+    descent = ran(network, phase(network, epochs=9, validate=validate, patience=2))
+    assert [epoch["validation_loss"] for epoch in descent.curve] == [0.9, 0.5, 0.7, 0.8]
+    assert all(np.array_equal(array, states[1][name]) for name, array in to_arrays(network).items())
+    assert not network.training
+
+
+def test_the_state_before_the_first_epoch_may_be_the_best() -> None:
+    network = Network()
+    before = to_arrays(network)
+    scores = iter([0.1, 0.2, 0.3])
+    ran(network, phase(network, validate=lambda: next(scores), patience=2))
+    assert all(np.array_equal(array, before[name]) for name, array in to_arrays(network).items())
+
+
+def test_its_state_goes_on_bit_for_bit() -> None:
+    whole, cut = Network(), Network()
+    ran(whole, phase(whole))
+    saved: list[tuple[State, dict[str, Any]]] = []
+
+    def save(at: Descent) -> None:
+        arrays = {name: array.copy() for name, array in at.arrays().items()}  # those of the optimiser are its own
+        saved.append((State(arrays, {"inside": deepcopy(at.values())}), to_arrays(at.network)))
+
+    Descent(phase(cut), cut, RANDOM, threads=1).run(save)
+    for state, weights in saved:
+        fresh = Network()
+        fresh.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+        descent = Descent(phase(fresh), fresh, RANDOM, threads=1)
+        descent.restore(state)
+        torch.rand(5)  # the state of the global generator must not matter
+        descent.run(lambda _: None)
+        for name, tensor in whole.state_dict().items():
+            assert torch.equal(fresh.state_dict()[name], tensor), name
+
+
+def test_two_players_move_in_turn_and_each_only_its_own() -> None:
+    network = Network()
+    body = Group(list(network.body.parameters()), 0.01)
+    head = Group(list(network.head.parameters()), 0.0)
+    before = to_arrays(network)
+    ran(network, Descend("game", [Move(network.loss, [body]), Move(network.loss, [head])], epochs=1, feed=Stream()))
+    after = to_arrays(network)
+    for name in before:
+        assert np.array_equal(before[name], after[name]) == name.startswith("head"), name
+
+
+def test_a_loss_that_is_no_number_ends_it_with_advice() -> None:
+    network = Network()
+    bad = Descend("tune", [Move(lambda b: network.loss(b) * float("nan"), [])], epochs=1, feed=Stream())
+    bad = Descend("tune", [Move(bad.moves[0].loss, phase(network).moves[0].groups)], epochs=1, feed=Stream())
+    with pytest.raises(TrainingError, match=r"loss of 'tune' is nan at step 0.*learning rate"):
+        ran(network, bad)
+    with pytest.raises(TrainingError, match=r"validation loss of 'tune' is inf at epoch 0"):
+        ran(network, phase(network, validate=lambda: float("inf")))
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    network = Network()
+    Descent(phase(network), network, RANDOM, threads=before + 1).run(lambda _: None)
+    assert torch.get_num_threads() == before
+
+
+def test_a_step_is_timed_even_where_an_epoch_has_one() -> None:
+    network = Network()
+    assert 0 < Descent(phase(network), network, RANDOM, threads=1).seconds_a_step(steps=7) < 1
