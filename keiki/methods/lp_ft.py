@@ -9,7 +9,7 @@ import numpy as np
 
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
-from keiki.core.errors import TrainingError
+from keiki.core.errors import DataError, TrainingError
 from keiki.data.folds import inner_folds
 from keiki.data.task import Target, TrainView
 from keiki.methods.base import METHODS, Method, Model, Phase, Solve
@@ -52,6 +52,11 @@ def learning_part(view: TrainView) -> TrainView:
     if len(np.unique(part.folds[0])) > 1:
         return part
     folds = inner_folds(part.labels, part.groups, np.zeros(len(part), dtype=np.bool_), view.random.child("learn"))
+    if len(np.unique(folds[0])) < 2:
+        raise DataError(
+            "LP-FT keeps one group of training items apart to stop by, and needs two more to choose its probe by.",
+            hint="Add items of other groups, or use --method linear-probe.",
+        )
     return replace(part, folds=folds)
 
 

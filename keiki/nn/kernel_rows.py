@@ -1,14 +1,13 @@
 """Rows by their products with one another: linear heads on sparse text without a vector as long as the vocabulary.
 
-The optimum is a sum of centred training rows (the representer theorem), W = A Z with A (C, N), and what the optimiser
-asks about W it can ask about A and the scores F = W Z' = A K, K = Z Z'. So a function is kept as the pair (A, F):
-twice N numbers for each class, however many words there are.
+The optimum is a sum of centred training rows, W = A Z with A (C, N) (the representer theorem; Schoelkopf and Smola
+2002, "Learning with kernels", section 4.2), and what the optimiser asks about W it can ask about A and the scores
+F = W Z' = A K, K = Z Z'. So W is kept as the pair (A, F): twice N numbers for each class, however many words there are.
 
 Inner products need no K: <W, W'> = sum A F'. Every vector of L-BFGS is a linear combination of gradients, so its F
-follows by the same sum, and the gradient alone costs a product. In the space of functions the gradient of
-sum_i l_i(W z_i + b) + penalty / 2 |W|^2 is R + penalty A, with R (C, N) the derivatives by score, and its F is R K plus
-penalty F (Schoelkopf and Smola 2002, "Learning with kernels", section 4.2 and chapter 6). Scores along a direction are
-its F.
+follows by the same sum, and the gradient alone costs a product. The gradient of sum_i l_i(W z_i + b) +
+penalty / 2 |W|^2 by W is (R + penalty A) Z, with R (C, N) the derivatives by score: its A is R + penalty A, its F is
+R K + penalty F. Scores along a direction are its F.
 
 An item outside a fold has derivative 0, so one K serves all folds, and their held-out scores stand in F. Rows are
 centred by centring R and its product over the items, so Z stays sparse: the bias is free, and without the large

@@ -30,7 +30,7 @@ PATH_TOLERANCE = 3e-6  # share of the objective; mean losses are then right to 1
 _NO_GAIN = 1e-3  # nats; a walk that wins less than this is over
 _PLATEAU = 1.01  # ridge errors this near the least are as good; of those the strongest penalty counts
 _BLIND_START = 9  # grid step to begin at without a ridge path
-_SPARSE_START = 15.0  # text begins at the mean squared length over 15 N, a little stronger than 300 to 10,000 texts want
+_SPARSE_START = 15.0  # text begins at the mean squared length over 15 N, a little stronger than short texts want
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keiki.core.errors import TrainingError
+from keiki.core.errors import DataError, TrainingError
 from keiki.data.task import Items, TrainView
 from keiki.evaluation.calibration import fit_temperature
 from keiki.evaluation.selection import Candidate, one_standard_error
@@ -55,6 +55,11 @@ def select(
 
     `transfer`: the one method that the user asked for, or the candidates of `auto` (the probe first).
     """
+    if len(np.unique(view.folds[0])) < 2:
+        raise DataError(
+            f"The {len(view)} training items lie in one group, so none can be kept apart to choose by.",
+            hint="Add items of other groups; with --test DATA all groups at hand are for training.",
+        )
     outcomes = {method.name: shop.outcome(method, view, test) for method in (*transfer, *controls)}
     notes: list[str] = []
     if budget.allows_tuning:
@@ -100,7 +105,7 @@ def _choose(outcomes: dict[str, Outcome], temperatures: dict[str, float], view: 
             "difference": choice.differences[number],
             "standard_error": choice.errors[number],
             "trained_parameters": each.n_parameters,
-            "prediction_ms": 1000 * each.seconds,
+            "prediction_ms": 1000 * each.seconds if len(outcomes[each.name].test) else None,
             "chosen": number == choice.index,
         }
         for number, each in enumerate(candidates)

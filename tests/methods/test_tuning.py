@@ -34,6 +34,9 @@ def test_two_folds_are_enough_for_its_probe(ground: Playground) -> None:
 
 
 def test_one_fold_is_refused(ground: Playground) -> None:
+    pair = replace(ground.view, folds=ground.view.folds % 2, groups=ground.view.folds[0] % 2)
+    with pytest.raises(DataError, match="needs two more"):
+        learning_part(pair)
     with pytest.raises(DataError, match="in one group"):
         validation_rows(replace(ground.view, folds=np.zeros_like(ground.view.folds)))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from keiki.core.errors import TrainingError
+from keiki.core.errors import DataError, TrainingError
 from keiki.data.task import TrainView
 from keiki.methods.base import make
 from keiki.nn.softmax import cross_entropy_per_item
@@ -53,6 +55,12 @@ def test_the_simpler_one_wins_a_tie_and_the_better_one_wins_clearly(view: TrainV
     assert _choose(tied, ones, view).winner == "tfidf-logistic"
     tied["linear-probe"].out_of_fold = 8 * truth
     assert _choose(tied, ones, view).winner == "linear-probe"
+
+
+def test_items_of_one_group_cannot_choose(shop: Workshop, view: TrainView, ground: Playground) -> None:
+    single = replace(view, folds=np.zeros_like(view.folds))
+    with pytest.raises(DataError, match="lie in one group"):
+        select(shop, single, ground.test, [make("linear-probe")], [], Budget())
 
 
 def test_candidates_are_compared_where_all_have_answered(view: TrainView) -> None:
