@@ -1,4 +1,4 @@
-"""keiki export RUN --out FOLDER"""
+"""keiki export RUN"""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ _MOST_SAMPLES = 16
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder or a bundle folder")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="a folder that is not there yet")],
     format: Annotated[str, typer.Option(metavar="NAME", help="what to write")] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="a folder that is not there yet; default RUN-FORMAT, here")
+    ] = None,
     samples: Annotated[
         list[str], typer.Option(metavar="PATH", help="inputs to compare on; made up where none are given")
     ] = [],  # noqa: B006  # typer copies it
@@ -31,13 +33,15 @@ def export(
     The export is compared with the model before it appears; where they differ, nothing is left behind.
 
     \b
-    Example:
-      keiki export runs/last --format onnx --out photos-onnx
+    Examples:
+      keiki export runs/last --format onnx
+      keiki export runs/last --out photos-onnx --samples photos/
     """
-    from keiki.artifacts.bundle import Bundle
+    from keiki.artifacts.bundle import Bundle, followed
     from keiki.artifacts.formats.base import export as write
 
     bundle = Bundle.open(run)
+    out = out or Path(f"{followed(run).resolve().name}-{format}")
     with tempfile.TemporaryDirectory() as scratch:
         certificate = write(bundle, format, out, _samples(bundle, samples, Path(scratch)))
     if as_json:

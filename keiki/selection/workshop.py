@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+import keiki
 from keiki.backbones.base import Backbone
 from keiki.backbones.cache import Cache
 from keiki.backbones.features import FeatureBank
-from keiki.core.files import digest, read_json, write_json
+from keiki.core.files import digest, read_json, sha256_file, write_json
 from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.data.task import Items, TrainView
@@ -93,7 +95,7 @@ class Workshop:
         """Digest of all that the fit of `method` on `view` depends on."""
         return digest(
             {
-                "version": 1,
+                "code": code_digest(),
                 "method": method.name,
                 "config": method.config.to_json(),
                 "backbone": backbone.card.digest,
@@ -140,6 +142,15 @@ class Workshop:
 
     def _checkpoints(self, identity: str) -> Checkpoints | None:
         return None if self.checkpoints is None else Checkpoints(self.checkpoints, identity, self.record)
+
+
+@cache
+def code_digest() -> str:
+    """Digest of all code below this floor: what was remembered by other code is not remembered."""
+    root = Path(keiki.__file__).parent
+    floors = ("core", "data", "engines", "nn", "backbones", "methods", "training")
+    files = sorted(path for floor in floors for path in (root / floor).rglob("*.py"))
+    return digest([[path.relative_to(root).as_posix(), sha256_file(path)] for path in files])
 
 
 def pack(outcome: Outcome) -> dict[str, Any]:
