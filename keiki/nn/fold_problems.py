@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
 from keiki.nn.axes import PrincipalAxes
 from keiki.nn.descent import Problem
-from keiki.nn.folds import LOST_SPREAD, Fold, fit_axes, fold_without, folds_of, held_out_parts
+from keiki.nn.folds import LOST_SPREAD, Fold, fit_axes, fold_without, folds_of, held_out_parts, own_axes
 from keiki.nn.kernel_rows import kernel_rows
 from keiki.nn.linear import LinearHead
 from keiki.nn.logistic import penalty_vector
@@ -105,6 +106,8 @@ class SharedRows(FoldProblems):
     def __init__(self, features: DenseFeatures, labels: IntArray, repeats: IntArray) -> None:
         super().__init__(features, labels, repeats)
         first = fold_without(features, self.tests[0][1])
+        if len(first.axes.values) < features.shape[1]:  # its rows do not span all columns, which are the parameters
+            first = replace(first, axes=own_axes(features, first.train, first.standardiser))
         self.ranking_folds = [first]
         self.squared_length = float(first.axes.values.sum())
         self._shared = shared_rows(features, self.standardiser, first.axes)

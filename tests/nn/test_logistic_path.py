@@ -181,3 +181,17 @@ def test_neither_torch_nor_scikit_learn_nor_scipy_is_imported():
         "print([name for name in ('torch', 'sklearn', 'scipy', 'pandas') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_many_rows_that_are_fewer_than_columns_in_a_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many rows for row spaces of their own, yet too few in each fold to span the columns."""
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(30, 28)), np.arange(30) % 3
+    features[:, 0] += 2 * labels
+    folds = np.arange(30) // 3 % 5
+    penalties = np.array([1.0, 0.1])
+    own = cross_validate_logistic(features, labels, 3, folds, penalties)
+    monkeypatch.setattr("keiki.nn.logistic_path.LARGEST_SIDE", 20)
+    shared = cross_validate_logistic(features, labels, 3, folds, penalties)
+    np.testing.assert_allclose(shared.mean_losses, own.mean_losses, atol=1e-3)
+    np.testing.assert_allclose(shared.head.weight, own.head.weight, atol=1e-3)
