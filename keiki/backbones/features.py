@@ -106,6 +106,11 @@ class FeatureBank:
                 self._places.setdefault(content, (len(self._shards), row))
             self._shards.append(_Shard(digest(part), items.take([first[content] for content in part])))
 
+    @property
+    def registered(self) -> str:
+        """Digest of all shards: what `sample` depends on besides the items asked for."""
+        return digest([shard.name for shard in self._shards])
+
     def extract(self, backbone: Backbone, items: Items, transform_name: str | None = None) -> Features:
         """Features (n, D) of `items`, in their order; computes the shards that are touched and not yet cached."""
         self.ensure(items, [(backbone, transform_name)])

@@ -146,7 +146,8 @@ class Model:
 
     def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
         """Arrays and plain values from which `restore` makes an equal model of a freshly built one."""
-        arrays = {f"network/{n}": t.detach().cpu().numpy() for n, t in self.network.state_dict().items()}
+        tensors = {} if self.network is None else self.network.state_dict()
+        arrays = {f"network/{n}": t.detach().cpu().numpy() for n, t in tensors.items()}
         if self.head is not None:
             arrays |= {"head/weight": self.head.weight, "head/bias": self.head.bias}
         if self.out_of_fold is not None:
@@ -155,10 +156,11 @@ class Model:
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> None:
         """Take over the state that `state` gave."""
-        import torch
+        if self.network is not None:
+            import torch
 
-        tensors = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
-        self.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
+            tensors = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
+            self.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
         if "head/weight" in arrays:
             self.head = LinearHead(arrays["head/weight"], arrays["head/bias"])
         self.out_of_fold = arrays.get("out_of_fold")

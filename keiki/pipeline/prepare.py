@@ -14,7 +14,7 @@ from keiki.data.health import check
 from keiki.data.load import Pieces, read_pieces
 from keiki.data.sources.base import Request
 from keiki.data.split import Given
-from keiki.data.task import Dataset, Modality, Skipped
+from keiki.data.task import Dataset, Items, Modality, Skipped
 from keiki.methods.base import METHODS, Method
 from keiki.pipeline.request import FitRequest
 
@@ -64,8 +64,8 @@ def look(
     wanted = [backbone, *(control.bring(backbone, random) for control in controls if control.max_items is None)]
     asked = [(each, next(iter(each.transforms()))) for each in wanted if not each.direct]
     parts = [part for part in (pieces.data, pieces.val, pieces.test) if isinstance(part, Dataset)]
-    for part in parts:
-        bank.register(part.items)
+    for items in (*(_rows(part, test=False) for part in parts), *(_rows(part, test=True) for part in parts)):
+        bank.register(items)
     for part in parts:
         bank.ensure(part.items, asked, facts=True)
 
@@ -73,6 +73,11 @@ def look(
         return _readable(part, bank, record) if isinstance(part, Dataset) else part
 
     return Pieces(_readable(pieces.data, bank, record), readable(pieces.val), readable(pieces.test))
+
+
+def _rows(part: Dataset, *, test: bool) -> Items:
+    """Declared test items get shards of their own, so that a sample of training items touches few shards."""
+    return part.items.take([i for i, name in enumerate(part.parts) if (name == "test") == test])
 
 
 def _readable(part: Dataset, bank: FeatureBank, record: Record) -> Dataset:

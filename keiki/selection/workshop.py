@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -45,7 +46,7 @@ class Outcome:
 
 @dataclass
 class Workshop:
-    """Fits methods on views; remembers what controls answered, because they depend on nothing that a user tunes."""
+    """Fits methods on views; remembers what was solved before, content-addressed like the features."""
 
     backbone: Backbone
     cache: Cache
@@ -58,12 +59,22 @@ class Workshop:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def outcome(self, method: Method, view: TrainView, test: Items) -> Outcome:
-        """Fit `method` on `view` and let it answer for `test`; controls come from memory where they can."""
-        if "control" not in method.tags:
+        """Fit `method` on `view` and let it answer for `test`; from memory where the same was done before.
+
+        Not remembered is what trains a network that may ship: its checkpoints are its memory.
+        """
+        if method.gradient and "control" not in method.tags:
             return self.fit(method, view, test)
         backbone = method.bring(self.backbone, self.random)
         facts = {"identity": self.identity(method, backbone, view), "test": digest(list(test.digests))}
-        return self._remembered(method, facts, view, test)
+        fresh: list[Outcome] = []
+
+        def compute() -> dict[str, Any]:
+            fresh.append(self.fit(method, view, test))
+            return pack(fresh[0])
+
+        arrays = self.cache.remember(facts, compute)
+        return fresh[0] if fresh else self._recalled(method, backbone, view, arrays)
 
     def fit(self, method: Method, view: TrainView, test: Items) -> Outcome:
         """Fit `method` on `view` and let it answer for `test`."""
@@ -101,6 +112,7 @@ class Workshop:
                 "backbone": backbone.card.digest,
                 "plan": self.plan.to_json(),
                 "seed": self.random.seed,
+                "registered": self.bank.registered,
                 "items": list(view.items.digests),
                 "labels": view.labels.tolist(),
                 "folds": view.folds.tolist(),
@@ -118,15 +130,13 @@ class Workshop:
             write_json(self.decisions, known)
         return known[question]
 
-    def _remembered(self, method: Method, facts: Mapping[str, Any], view: TrainView, test: Items) -> Outcome:
-        fresh: list[Outcome] = []
-
-        def compute() -> dict[str, Any]:
-            fresh.append(self.fit(method, view, test))
-            return pack(fresh[0])
-
-        arrays = self.cache.remember(facts, compute)
-        return fresh[0] if fresh else unpack(method, arrays)
+    def _recalled(self, method: Method, backbone: Backbone, view: TrainView, arrays: Mapping[str, Any]) -> Outcome:
+        """The remembered outcome; with its model where head and cached features are all there is to it."""
+        outcome, values = unpack(method, arrays)
+        if not (backbone.direct or method.gradient):
+            outcome.model = method.build(backbone, view.target, self.bank)
+            outcome.model.restore(_part(arrays, "model/"), values)
+        return outcome
 
     def _answers(self, method: Method, model: Model, test: Items) -> FloatArray:
         out = np.full((len(test), len(model.target.classes)), np.nan)
@@ -154,25 +164,32 @@ def code_digest() -> str:
 
 
 def pack(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as arrays, without its model."""
-    import json
-
+    """An outcome as arrays; of its model the head, and no network."""
+    model = outcome.model
+    arrays, values = ({}, {}) if model is None or model.network is not None else model.state()
     facts = {
-        "facts": outcome.facts,
-        "trained_parameters": outcome.trained_parameters,
-        "seconds": outcome.seconds,
-        "prediction_seconds": outcome.prediction_seconds,
+        "outcome": {
+            "facts": outcome.facts,
+            "trained_parameters": outcome.trained_parameters,
+            "seconds": outcome.seconds,
+            "prediction_seconds": outcome.prediction_seconds,
+        },
+        "model": values,
     }
     text = np.frombuffer(json.dumps(facts, allow_nan=False).encode(), dtype=np.uint8)
-    return {"out_of_fold": outcome.out_of_fold, "test": outcome.test, "facts": text}
+    kept = {f"model/{name}": array for name, array in arrays.items()}
+    return {"out_of_fold": outcome.out_of_fold, "test": outcome.test, "facts": text, **kept}
 
 
-def unpack(method: Method, arrays: Mapping[str, Any]) -> Outcome:
-    """The outcome that `pack` packed."""
-    import json
-
+def unpack(method: Method, arrays: Mapping[str, Any]) -> tuple[Outcome, dict[str, Any]]:
+    """The outcome that `pack` packed, without its model, and the plain values of that."""
     facts = json.loads(bytes(np.asarray(arrays["facts"], dtype=np.uint8)))
-    return Outcome(method, np.array(arrays["out_of_fold"]), np.array(arrays["test"]), **facts)
+    outcome = Outcome(method, np.array(arrays["out_of_fold"]), np.array(arrays["test"]), **facts["outcome"])
+    return outcome, facts["model"]
+
+
+def _part(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): np.array(array) for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _spread(logits: FloatArray | None, rows: Any, n: int, n_classes: int) -> FloatArray:

@@ -35,10 +35,17 @@ def test_a_control_from_memory_answers_as_it_did(
     assert again.model is None
 
 
-def test_the_users_own_method_is_fitted_every_time(shop: Workshop, view: TrainView, ground: Playground) -> None:
-    first, again = (shop.outcome(make("linear-probe"), view, ground.test) for _ in range(2))
-    assert again.model is not None
+def test_a_probe_from_memory_comes_with_its_model(
+    shop: Workshop, view: TrainView, ground: Playground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = shop.outcome(make("linear-probe"), view, ground.test)
+    monkeypatch.setattr(Workshop, "fit", lambda *_: pytest.fail("it was fitted again"))
+    again = shop.outcome(make("linear-probe"), view, ground.test)
     assert equal(first, again)
+    assert first.model is not None
+    assert again.model is not None
+    assert first.model.transform_name == again.model.transform_name
+    assert np.array_equal(first.model.logits(ground.test), again.model.logits(ground.test))
 
 
 def test_memory_depends_on_all_that_an_answer_depends_on(shop: Workshop, view: TrainView, ground: Playground) -> None:
@@ -62,7 +69,9 @@ def test_memory_depends_on_all_that_an_answer_depends_on(shop: Workshop, view: T
 
 def test_an_outcome_survives_packing(shop: Workshop, view: TrainView, ground: Playground) -> None:
     outcome = shop.fit(make("linear-probe"), view, ground.test)
-    again = unpack(outcome.method, pack(outcome))
+    again, values = unpack(outcome.method, pack(outcome))
+    assert outcome.model is not None
+    assert values == outcome.model.state()[1]
     assert equal(outcome, again)
     assert (again.seconds, again.prediction_seconds) == (outcome.seconds, outcome.prediction_seconds)
 
