@@ -22,3 +22,31 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("HOME", str(folder))
         patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
         yield folder
+
+
+# Bundles of a few kilobytes, made once.
+
+
+@pytest.fixture(scope="session")
+def text_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from keiki.artifacts.writer import write_bundle
+    from keiki.testing.bundles import text_handover
+
+    folder = tmp_path_factory.mktemp("text") / "bundle"
+    write_bundle(folder, text_handover())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pictures")
+
+
+@pytest.fixture(scope="session")
+def image_bundle(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
+    from keiki.artifacts.writer import write_bundle
+    from keiki.testing.bundles import image_handover
+
+    folder = tmp_path_factory.mktemp("image") / "bundle"
+    write_bundle(folder, image_handover(pictures))
+    return folder

@@ -12,7 +12,7 @@ from keiki.data.names import listing, printable
 from keiki.data.picture import SUFFIXES
 from keiki.data.rows import Table
 from keiki.data.sources.base import Request
-from keiki.data.task import Part
+from keiki.data.task import PARTS, Part
 
 TEXT_NAMES = (
     ("text", "texts", "sentence", "sentences", "review", "message", "body", "content", "comment", "document", "tweet"),
@@ -40,17 +40,7 @@ LABEL_NAMES = (
     ("type", "kind", "section", "group", "language", "rating", "stars", "score"),
 )
 SPLIT_NAMES = frozenset({"split", "set", "subset", "part", "partition", "fold"})
-SPLIT_VALUES: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "": "",
-}
+SPLIT_VALUES: dict[str, Part] = {**PARTS, "": ""}
 MISSING = frozenset({"", "nan", "null", "n/a", "#n/a", "<na>"})
 MANY = 30  # different numbers from which a column of numbers is a quantity rather than a class
 _LOOKED_AT = 500  # rows that a column is judged by

@@ -67,6 +67,16 @@ class Skipped:
 
 
 Part = Literal["", "train", "val", "test"]
+PARTS: dict[str, Part] = {  # what people call them, in folder names and columns
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keiki.data.task import Items, TrainView
+from keiki.data.folds import inner_folds
+from keiki.data.task import Index, Items, TrainView
 from keiki.methods.base import FloatArray, Method, make
-from keiki.nn.softmax import cross_entropy_per_item
+from keiki.nn.softmax import cross_entropy_per_item, softmax
 from keiki.selection.workshop import Outcome, Workshop
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
 TUNING = "lp-ft"
+REPEATS = 2  # of cross-fitting: one partition alone may flatter
 FEWEST_UNITS = 10  # items or groups; cross-fitting it leaves two folds out, one to judge and one to stop by
 
 
@@ -68,7 +70,8 @@ def _refusal(shop: Workshop, method: Method, view: TrainView, budget: Budget) ->
         return f"{TUNING} was not tried: fewer than {FEWEST_UNITS} independent training items cannot judge it."
     if budget.left() <= 0:
         return f"{TUNING} was not tried: no time is left."
-    needed = (len(np.unique(view.folds[0])) + 1) * _seconds_of_one_fit(shop, method, view)
+    fits = sum(len(np.unique(partition)) for partition in partitions(view)) + 1
+    needed = fits * _seconds_of_one_fit(shop, method, view)
     left = max(0.0, budget.left())
     return (
         "" if needed <= left else f"{TUNING} was not tried: it needs about {needed:.0f} s, and {left:.0f} s are left."
@@ -76,13 +79,26 @@ def _refusal(shop: Workshop, method: Method, view: TrainView, budget: Budget) ->
 
 
 def cross_fit(shop: Workshop, method: Method, view: TrainView) -> FloatArray:
-    """Out-of-fold logits (N, C): for each fold a model that was fitted on the others."""
-    out = np.full((len(view), view.n_classes), np.nan)
-    for fold in np.unique(view.folds[0]):
-        held = np.flatnonzero(view.folds[0] == fold)
-        rest = np.flatnonzero(view.folds[0] != fold)
-        out[held] = shop.fit(method, view.subset(rest), view.items.take(held)).test
-    return out
+    """Repeated out-of-fold logits (N, C): for each fold of each partition a model that was fitted on the others.
+
+    They are the logarithms of the probabilities averaged over the partitions.
+    """
+    found = []
+    for partition in partitions(view):
+        out = np.full((len(view), view.n_classes), np.nan)
+        for fold in np.unique(partition):
+            held, rest = np.flatnonzero(partition == fold), np.flatnonzero(partition != fold)
+            out[held] = softmax(shop.fit(method, view.subset(rest), view.items.take(held)).test)
+        found.append(out)
+    return np.asarray(np.log(np.maximum(np.mean(found, axis=0), np.finfo(np.float64).tiny)))
+
+
+def partitions(view: TrainView) -> list[Index]:
+    """Two partitions of the items into folds: the view's own, and one dealt anew where it has a single one."""
+    if len(view.folds) >= REPEATS:
+        return list(view.folds[:REPEATS])
+    nobody = np.zeros(len(view), dtype=np.bool_)
+    return [view.folds[0], inner_folds(view.labels, view.groups, nobody, view.random.child("again"))[0]]
 
 
 def gain_lower_bound(gains: FloatArray, groups: np.ndarray) -> float:

@@ -51,4 +51,5 @@ def test_cross_fitting_answers_each_fold_by_a_model_that_has_not_seen_it(shop: W
     logits = cross_fit(shop, make("linear-probe"), view)
     assert np.isfinite(logits).all()
     assert all(not learnt & judged for learnt, judged in seen)
-    assert set().union(*(judged for _, judged in seen)) == set(view.items.digests)
+    judged = [digest for _, part in seen for digest in part]
+    assert sorted(judged) == sorted([*view.items.digests] * 2), "two partitions judge each item twice"

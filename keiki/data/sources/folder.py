@@ -16,18 +16,8 @@ from keiki.data.names import item_name, listing, natural, printable, spelled, tw
 from keiki.data.passage import legible
 from keiki.data.picture import SUFFIXES, read_file, sniff
 from keiki.data.sources.base import SOURCES, Request, Source
-from keiki.data.task import Dataset, Items, Modality, Part, Raw, Skipped
+from keiki.data.task import PARTS, Dataset, Items, Modality, Part, Raw, Skipped
 
-PARTS: dict[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
 TEXTS = frozenset({".txt"})
 _SYSTEM = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})
 _VISITS = 8  # of one real folder by way of links; more is a maze
