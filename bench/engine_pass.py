@@ -1,9 +1,10 @@
-"""The frozen pass: ONNX Runtime against eager torch on the same prepared batches, in one process, in turns.
+"""The frozen pass: ONNX Runtime against eager torch on the same prepared items, in one process, in turns.
 
     python bench/engine_pass.py efficientnet-lite0 --pairs 12
 
-Every pair runs both on the same batches, in an order drawn anew; between pairs the engine also runs against itself
-(A/A), which shows what of a ratio is noise. Prints one JSON object.
+keiki takes the batches of its plan (texts: by padded tokens), torch batches of 32 sorted by length, as
+sentence-transformers does; `same_batches` has both on keiki's. Pairs run in an order drawn anew; between pairs the
+engine also runs against itself (A/A), which shows what of a ratio is noise. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import data
 from keiki.backbones.base import Backbone, load
 from keiki.backbones.cache import open_cache
+from keiki.data.batches import cuts
 from keiki.engines.convert import relative_difference
 from keiki.engines.onnx import OnnxEngine
-from keiki.engines.plan import make_plan
+from keiki.engines.plan import Plan, make_plan
 
 BATCH = 32
 Batch = dict[str, Any]
@@ -39,29 +41,34 @@ def main() -> None:
     options = parser.parse_args()
 
     backbone = load(options.backbone)
-    batches = prepared(backbone, options.items)
-    threads = make_plan().threads
+    plan = make_plan()
+    batches, usual = prepared(backbone, options.items, plan)
+    threads = plan.threads
     ours, theirs = runners(backbone, threads)
     difference = max(relative_difference(ours(batch), theirs(batch)) for batch in batches[:2])  # and warms both up
-    pairs, twins = in_turns(options.pairs, lambda: seconds(ours, batches), lambda: seconds(theirs, batches))
+    pairs, twins = in_turns(options.pairs, lambda: seconds(ours, batches), lambda: seconds(theirs, usual))
+    same = [[seconds(ours, batches), seconds(theirs, batches)] for _ in range(options.pairs // 3)]
     facts = {
         "items": options.items,
         "batch": BATCH,
         "threads": threads,
         "pairs": pairs,
         "twins": twins,
+        "same_batches": same,
         "difference": difference,
         "items_per_second": round(options.items / float(np.median([ours for ours, _ in pairs])), 1),
     }
     print(json.dumps(facts))
 
 
-def prepared(backbone: Backbone, n: int) -> list[Batch]:
-    """Batches as the feature pass makes them: pictures as they come, texts sorted by length."""
+def prepared(backbone: Backbone, n: int, plan: Plan) -> tuple[list[Batch], list[Batch]]:
+    """Items sorted by length in the batches of keiki's plan (texts: by padded tokens), and in batches of 32."""
     transform = backbone.transform
     raws = sorted(data.emoji_draw(0).rglob("*.png"))[:n] if backbone.card.modality == "image" else data.fortunes(n)
     items = sorted((transform.prepare(raw) for raw in raws), key=transform.cost)
-    return [dict(transform.collate(items[start : start + BATCH])) for start in range(0, len(items), BATCH)]
+    costs = [transform.cost(item) for item in items]
+    ours = [dict(transform.collate(items[part])) for part in cuts(costs, plan.batch_size, plan.batch_cost)]
+    return ours, [dict(transform.collate(items[start : start + BATCH])) for start in range(0, len(items), BATCH)]
 
 
 def runners(backbone: Backbone, threads: int) -> tuple[Callable[[Batch], Any], Callable[[Batch], Any]]:

@@ -41,7 +41,7 @@ class Scale:
     pairs: int = 15
     batch_items: int = 256
     passes: tuple[int, ...] = (1_000, 3_000, 10_000)
-    pass_repeats: int = 3
+    pass_repeats: int = 1
     fashion: int = 10_000
     fashion_test: int = data.FASHION_TEST
     starts: int = 10

@@ -110,8 +110,15 @@ def engine_figures(cells: Store) -> Iterator[Figure]:
             ours, theirs = _sides(cell["pairs"])
             name = f"{backbone}: eager torch fp32 / engine, {cell['threads']} threads"
             yield Figure(name, "times faster", median_ratio(theirs, ours), (">=", goal))
+            if same := cell.get("same_batches"):
+                yield Figure(f"{backbone}: the same, both on keiki's batches", "times faster", _times_faster(same))
             speeds = [cell["items"] / seconds for seconds in ours]
             yield Figure(f"{backbone} through the engine", "items/s", median(speeds))
+
+
+def _times_faster(pairs: list[list[float]]) -> Estimate:
+    ours, theirs = _sides(pairs)
+    return median_ratio(theirs, ours)
 
 
 def starts(cells: Store) -> Iterator[Figure]:
