@@ -134,3 +134,15 @@ def test_a_group_stands_on_one_side():
     assert (len(one), len(two)) == (11, 23)
     assert not {name.split("-")[0] for name in one} & {name.split("-")[0] for name in two}
     assert sum(shares(118, 16)) == 118
+
+
+def test_a_yes_needs_enough_measurements_and_a_no_does_not() -> None:
+    good = table.Figure("gain", "points", ratios.median([5.0]), (">=", 0.0), needed=10)
+    bad = table.Figure("gain", "points", ratios.median([-5.0]), (">=", 0.0), needed=10)
+    assert good.reached is None
+    assert bad.reached is False
+    assert (
+        table.markdown([good], {"cpu": "x", "cores": 1, "load": {"least": 0, "most": 0}})
+        .rstrip()
+        .endswith("open, 1 of 10 |")
+    )
