@@ -4,6 +4,7 @@
       features/ab/abcd.../    one entry: its files and entry.json with their lengths and SHA-256
       results/ab/abcd.../     the same, for small memoised results
       graphs/                 converted graphs, kept by weights digest; never evicted
+      unpacked/, shelf/       what was packed in files, and data that came as Python objects (keiki.data.sources)
       tmp/.part-.../          entries being written or removed
 
 An entry is made whole under tmp/, synced, and renamed into place, so that a process may be killed between any two
@@ -34,11 +35,13 @@ import numpy.typing as npt
 from keiki.backbones.disk import Disk, is_locked, is_same, lock
 from keiki.core.errors import KeikiError, RequestError
 from keiki.core.files import TEMPORARY, digest, sha256_bytes, sha256_file
+from keiki.core.places import cache_root
 
 Area = Literal["features", "results"]
 Arrays = dict[str, npt.NDArray[Any]]
 
 AREAS: tuple[Area, ...] = ("features", "results")
+FOLDERS = ("graphs", "unpacked", "shelf")  # plain folders beside the areas, without cap and eviction
 MANIFEST = "entry.json"
 FORMAT = 1  # of entries; part of every manifest, so that entries of another format count as absent
 STALE_SECONDS = 3600.0  # a leftover in tmp/ is swept when it is older and no living process has locked it
@@ -115,7 +118,7 @@ class Cache:
             return None
         if not self._is_sound(folder, key, guard.read()):
             guard.close()
-            self._remove(folder)
+            self._evict(folder)
             return None
         with contextlib.suppress(OSError):  # a cache that may only be read is still of use
             self._disk.touch(folder / MANIFEST)
@@ -135,10 +138,15 @@ class Cache:
             self._remove_tree(temporary)
         self._count(sum(map(len, files.values())))
 
-    def remember(self, facts: Any, compute: Callable[[], Mapping[str, npt.NDArray[Any]]]) -> Arrays:
+    def remember(
+        self,
+        facts: Any,
+        compute: Callable[[], Mapping[str, npt.NDArray[Any]]],
+        keep: Callable[[], bool] = lambda: True,
+    ) -> Arrays:
         """The arrays that `compute` returns, computed once for equal `facts` (plain JSON values).
 
-        `facts` must hold everything that the result depends on.
+        `facts` must hold everything that the result depends on; `keep` is asked after `compute` whether they do.
         """
         from safetensors.numpy import load, save
 
@@ -147,7 +155,8 @@ class Cache:
             with held:
                 return load(held.read("arrays.safetensors"))
         arrays = {name: np.asarray(value, order="C") for name, value in compute().items()}
-        self.put("results", key, {"arrays.safetensors": save(arrays)})
+        if keep():
+            self.put("results", key, {"arrays.safetensors": save(arrays)})
         return arrays
 
     def remember_json(self, facts: Any, compute: Callable[[], Any]) -> Any:
@@ -179,15 +188,21 @@ class Cache:
     def sizes(self) -> dict[str, dict[str, int]]:
         """Entries and bytes of every area: {'features': {'entries': 3, 'bytes': 4096}, ...}."""
         found: dict[str, list[int]] = {area: [entry.size for entry in self._entries((area,))] for area in AREAS}
-        found["graphs"] = [each.stat().st_size for each in (self.root / "graphs").rglob("*") if each.is_file()]
+        for area in FOLDERS:
+            found[area] = [each.stat().st_size for each in (self.root / area).rglob("*") if each.is_file()]
         return {area: {"entries": len(sizes), "bytes": sum(sizes)} for area, sizes in found.items()}
 
-    def clear(self, graphs: bool = False) -> int:
-        """Remove all entries that no process holds, with `graphs` the converted graphs too; returns the bytes freed."""
+    def clear(self, graphs: bool = False, data: bool = False) -> int:
+        """Remove all entries that no process holds, and what was unpacked; returns the bytes freed.
+
+        graphs: converted graphs too. data: those that came as Python objects too, which no run can go on without.
+        """
         freed = sum(entry.size for entry in self._entries() if self._evict(entry.folder))
-        if graphs and (self.root / "graphs").exists():
-            freed += self.sizes()["graphs"]["bytes"]
-            self._remove(self.root / "graphs")
+        sizes = self.sizes()
+        for area in ("unpacked", *(["graphs"] if graphs else []), *(["shelf"] if data else [])):
+            if (self.root / area).exists():
+                freed += sizes[area]["bytes"]
+                self._remove(self.root / area)
         self.sweep()
         self._used = None
         return freed
@@ -299,8 +314,8 @@ class Cache:
         except OSError:
             return False
         with guard:
-            if not lock(guard, exclusive=True):
-                return False
+            if not lock(guard, exclusive=True) or not is_same(guard, folder / MANIFEST):
+                return False  # somebody holds it, or holds what was written in its place since
             if sys.platform == "win32":
                 guard.close()  # our own handle would stand in the way
             return self._remove(folder)
@@ -337,20 +352,4 @@ def open_cache(environment: Mapping[str, str] | None = None) -> Cache:
         cap = int(float(text) * 2**30) if text else None
     except (ValueError, OverflowError) as cause:
         raise RequestError(f"KEIKI_CACHE_GB must be a number of GiB, but got '{text}'.") from cause
-    return Cache(default_root(environment), cap)
-
-
-def default_root(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
-    """Where the cache lies: KEIKI_CACHE, else the platform's folder for caches.
-
-    >>> default_root({"XDG_CACHE_HOME": "/home/ada/.cache"}, "linux").as_posix()
-    '/home/ada/.cache/keiki'
-    """
-    environment = os.environ if environment is None else environment
-    if named := environment.get("KEIKI_CACHE"):
-        return Path(named).expanduser()
-    if platform == "win32":
-        return Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "keiki"
-    if platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "keiki"
-    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keiki"
+    return Cache(cache_root(environment), cap)

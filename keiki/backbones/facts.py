@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from keiki.backbones.cache import default_root
 from keiki.core.files import digest, read_json, write_json
+from keiki.core.places import cache_root
 
 
 def place(area: str) -> Path:
     """The folder for things of one kind; `keiki cache --clear --graphs` removes it too. Need not exist yet."""
-    return default_root(os.environ) / "graphs" / area
+    return cache_root(os.environ) / "graphs" / area
 
 
 def remembered(key: Mapping[str, Any], find: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -31,7 +31,8 @@ from keiki.data.facts import Fact
 from keiki.data.task import Index, Items
 from keiki.engines.plan import Plan
 
-FORMAT = 1  # part of every key: raise it when the same key would get other bits
+FORMAT = 1  # part of the key of features: raise it when the same key would get other bits
+FACTS_FORMAT = 2  # the same for facts and thumbnails; 2 = with fingerprint and moment of exposure
 FEATURES, FACTS, THUMBNAILS = "features.npy", "facts.json", "thumbnails.bin"
 
 Request = tuple[Backbone, str | None]  # a backbone and the name of one of its transforms, None for the default
@@ -93,6 +94,7 @@ class FeatureBank:
         self._networks: dict[str, Network] = {}
         self._asked: dict[tuple[int, str | None], tuple[Backbone, Network]] = {}  # holds the backbone: its id stays its
         self._kept: dict[str, _Kept] = {}  # what must not be shared with other runs
+        self.changed = False  # whether an item was not what its digest says: nothing made from it may be remembered
 
     def register(self, items: Items) -> None:
         """Fix the shards of a full list; of an item that stands in several lists the first list's row is used."""
@@ -126,6 +128,8 @@ class FeatureBank:
 
     def facts(self, items: Items, thumbnails: bool = True) -> list[Fact]:
         """The facts of `items`, in their order; thumbnails take 3 KB an item, without them `thumbnail` is empty."""
+        if items.modality == "vector":  # numbers tell nothing that their features do not
+            return [Fact() for _ in items.ids]
         self.ensure(items, [])
         found: dict[int, Fact] = {}
         for shard, positions, rows in self._parts(items):
@@ -146,6 +150,15 @@ class FeatureBank:
             done += len(each.shard.items)
         if work:
             self._engines.release()
+
+    def missing(self, items: Items, requests: Sequence[Request]) -> list[int]:
+        """For each request, how many items of the shards of `items` are still to be computed; nothing is computed."""
+        shards = [shard for shard, _, _ in self._parts(items)]
+        networks = [self._network(backbone, name) for backbone, name in requests]
+        return [
+            sum(len(shard.items) for shard in shards if not self._has(self._features_key(shard, network)))
+            for network in networks
+        ]
 
     def sample(self, items: Items, n: int) -> Index:
         """Positions of up to `n` of `items`: those in the earliest shards, a random sample that the content decides."""
@@ -179,7 +192,7 @@ class FeatureBank:
         return digest(["features", shard.name, network.name])
 
     def _facts_key(self, shard: _Shard) -> str:
-        return digest(["facts", FORMAT, shard.name, shard.items.modality, self._reader(shard.items.modality)])
+        return digest(["facts", FACTS_FORMAT, shard.name, shard.items.modality, self._reader(shard.items.modality)])
 
     def _look_up(self, items: Items) -> tuple[Index, Index]:
         """Number of the shard and row in it, (n,) each."""
@@ -220,7 +233,7 @@ class FeatureBank:
 
     def _missing(self, shard: _Shard, networks: list[Network], facts: bool) -> _Work | None:
         missing = [network for network in networks if not self._has(self._features_key(shard, network))]
-        facts = facts and not self._has(self._facts_key(shard))
+        facts = facts and shard.items.modality != "vector" and not self._has(self._facts_key(shard))
         return _Work(shard, tuple(missing), facts) if missing or facts else None
 
     def _compute(self, work: _Work, progress: Callable[[int], None]) -> dict[str, _Kept]:
@@ -259,6 +272,7 @@ class FeatureBank:
         kept = {key: _Kept(files) for key, files in entries.items()}
         if changed:
             self._record.event("changed", items=changed)
+            self.changed = True
             self._kept.update(kept)
             return kept
         for key, files in entries.items():

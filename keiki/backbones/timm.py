@@ -264,7 +264,7 @@ def _hub_weights(name: str, sha256: str) -> Path:
     if sha256_file(path) != sha256:
         raise RequestError(
             f"The weights of timm:{name} on this disk changed since they were first used.",
-            hint="Clear what is remembered of them: keiki cache --clear",
+            hint="Clear what is remembered of them: keiki cache --clear --graphs",
         )
     return path
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,17 +18,18 @@ from filelock import FileLock
 
 from keiki.core.errors import KeikiError, ParityError
 from keiki.core.files import digest as digest_of
-from keiki.core.files import write_json, writing_folder
+from keiki.core.files import read_json, sha256_file, write_json, writing_folder
 
 if TYPE_CHECKING:
     from torch import nn
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
-FORMAT = 1  # of the kept folder; a new number makes every graph anew
+FORMAT = 2  # of the kept folder; a new number makes every graph anew
 EXPORTERS = ("torch", "onnx", "onnxscript")
 TOLERANCE = 1e-5  # of the largest output; Lite0 and MiniLM stay below 2e-6
 GRAPH = "model.onnx"
+FACTS = "graph.json"
 
 # What the exporter of torch 2.11 to 2.13 says about itself; no user can act on it.
 CHATTER = (
@@ -42,22 +45,40 @@ def convert(build: Callable[[], nn.Module], example: Arrays, witness: Arrays, di
     length), all others fixed. The graph must answer `witness` as the module does. digest: SHA-256 of the weights and of
     whatever else decides what the module computes. `build` is called, and torch imported, only where the graph is new.
 
-    Several processes may ask at once: one converts, the others wait. Raises ParityError where
-    max|graph - module| > 1e-5 max|module|, KeikiError where the module cannot be exported.
+    Several processes may ask at once: one converts, the others wait. A kept graph whose files are not as they were
+    written is converted anew. Raises ParityError where max|graph - module| > 1e-5 max|module|, KeikiError where the
+    module cannot be exported.
     """
     facts = _facts(example, witness, digest)
     home = folder / digest_of(facts)[:32]
-    if (home / GRAPH).exists():
+    if _is_sound(home):
         return home / GRAPH
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{home.name}.lock"):
-        if not (home / GRAPH).exists():
+        if not _is_sound(home):
+            shutil.rmtree(home, ignore_errors=True)  # what cannot be removed stops the renaming below
             with writing_folder(home) as temporary:
                 module = build().eval()
                 _export(module, example, facts["free"], temporary / GRAPH)
                 difference = _difference(module, temporary / GRAPH, witness)
-                write_json(temporary / "graph.json", {**facts, "difference": difference})
+                files = {file.name: sha256_file(file) for file in sorted(temporary.iterdir())}
+                write_json(temporary / FACTS, {**facts, "difference": difference, "files": files})
     return home / GRAPH
+
+
+def _is_sound(home: Path) -> bool:
+    """Whether the graph kept in `home` is there and as it was written; its digests are taken once a process."""
+    try:
+        files = read_json(home / FACTS)["files"]
+        stamps = tuple((name, (home / name).stat().st_mtime_ns) for name in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # not there, or damaged: it is made anew
+    return GRAPH in files and all(_digest(home / name, stamp) == files[name] for name, stamp in stamps)
+
+
+@cache
+def _digest(path: Path, stamp: int) -> str:
+    return sha256_file(path)
 
 
 def _facts(example: Arrays, witness: Arrays, digest: str) -> dict[str, Any]:

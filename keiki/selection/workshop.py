@@ -61,9 +61,10 @@ class Workshop:
     def outcome(self, method: Method, view: TrainView, test: Items) -> Outcome:
         """Fit `method` on `view` and let it answer for `test`; from memory where the same was done before.
 
-        Not remembered is what trains a network that may ship: its checkpoints are its memory.
+        Not remembered is what trains a network that may ship: its checkpoints are its memory. Nor is what was made
+        from a file that changed meanwhile.
         """
-        if method.gradient and "control" not in method.tags:
+        if self.bank.changed or (method.gradient and "control" not in method.tags):
             return self.fit(method, view, test)
         backbone = method.bring(self.backbone, self.random)
         facts = {"identity": self.identity(method, backbone, view), "test": digest(list(test.digests))}
@@ -73,7 +74,7 @@ class Workshop:
             fresh.append(self.fit(method, view, test))
             return pack(fresh[0])
 
-        arrays = self.cache.remember(facts, compute)
+        arrays = self.cache.remember(facts, compute, keep=lambda: not self.bank.changed)
         return fresh[0] if fresh else self._recalled(method, backbone, view, arrays)
 
     def fit(self, method: Method, view: TrainView, test: Items) -> Outcome:

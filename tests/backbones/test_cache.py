@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keiki.backbones.cache import MANIFEST, Cache, default_root, open_cache
-from keiki.backbones.disk import Disk
+from keiki.backbones.cache import MANIFEST, Cache, open_cache
+from keiki.backbones.disk import Disk, lock
 from keiki.core.errors import KeikiError, RequestError
+from keiki.core.places import cache_root
 
 KEYS = [f"{i:02x}" * 32 for i in range(8)]
 FILES = {"a.bin": b"alpha" * 100, "b.bin": b"beta" * 50}
@@ -211,6 +212,26 @@ def test_an_entry_held_by_another_process_is_never_evicted(tmp_path):
     assert content(cache, KEYS[0]) is None
 
 
+def test_an_entry_written_anew_is_not_evicted_by_one_who_meant_the_old(tmp_path, monkeypatch):
+    slow, fast = Cache(tmp_path), Cache(tmp_path)
+    fast.put("features", KEYS[0], FILES)
+    held = []
+
+    def late(file, exclusive):
+        """Between opening and locking, others evict the entry, write it anew and hold it."""
+        if exclusive and not held:
+            monkeypatch.setattr("keiki.backbones.cache.lock", lock)
+            assert fast.clear() > 0
+            fast.put("features", KEYS[0], FILES)
+            held.append(fast.get("features", KEYS[0]))
+        return lock(file, exclusive)
+
+    monkeypatch.setattr("keiki.backbones.cache.lock", late)
+    slow.clear()
+    with held[0] as entry:
+        assert entry.read("a.bin") == FILES["a.bin"]
+
+
 def test_a_mapped_array_stays_readable_while_the_cache_is_cleared(tmp_path):
     cache = Cache(tmp_path, GIB)
     npy = tmp_path / "x.npy"
@@ -341,6 +362,18 @@ def test_remember_computes_once(tmp_path):
     assert len(calls) == 2
 
 
+def test_what_must_not_be_remembered_is_computed_again(tmp_path):
+    cache, made = Cache(tmp_path), []
+
+    def compute():
+        made.append(1)
+        return {"x": np.zeros(2)}
+
+    for _ in range(2):
+        cache.remember({"a": 1}, compute, keep=lambda: False)
+    assert len(made) == 2
+
+
 def test_remember_json_returns_the_same_the_first_and_the_second_time(tmp_path):
     cache = Cache(tmp_path, GIB)
     first = cache.remember_json("facts", lambda: {"x": (1, 2.5), "ü": None})
@@ -364,10 +397,10 @@ def test_a_root_that_is_a_file_is_refused_with_the_next_step(tmp_path):
 
 
 def test_where_the_cache_lies():
-    assert default_root({"KEIKI_CACHE": "/x"}, "linux") == Path("/x")
-    assert default_root({}, "linux") == Path.home() / ".cache" / "keiki"
-    assert default_root({}, "darwin") == Path.home() / "Library" / "Caches" / "keiki"
-    assert default_root({"LOCALAPPDATA": "/local"}, "win32") == Path("/local/keiki")
+    assert cache_root({"KEIKI_CACHE": "/x"}, "linux") == Path("/x")
+    assert cache_root({}, "linux") == Path.home() / ".cache" / "keiki"
+    assert cache_root({}, "darwin") == Path.home() / "Library" / "Caches" / "keiki"
+    assert cache_root({"LOCALAPPDATA": "/local"}, "win32") == Path("/local/keiki")
     with pytest.raises(RequestError, match="KEIKI_CACHE_GB"):
         open_cache({"KEIKI_CACHE_GB": "much"})
 

@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from keiki.backbones import hub
 from keiki.backbones import timm as family
 from keiki.backbones.base import load
-from keiki.backbones.cache import default_root
 from keiki.backbones.stages import stage_parameters
 from keiki.backbones.timm import LITE0, LITE0_FACTS, LITE0_FILE, TimmBackbone, lite0_weights
 from keiki.core.errors import InstallationError, RequestError, UnknownName
 from keiki.core.files import sha256_file
+from keiki.core.places import cache_root
 from keiki.engines.convert import relative_difference
 from keiki.engines.onnx import OnnxEngine
 from keiki.engines.torch import TorchEngine
@@ -28,7 +28,7 @@ SMALL = "test_resnet.r160_in1k"
 
 def graphs() -> Path:
     """The folder that a run would use, so that the whole test session converts Lite0 once."""
-    return default_root(os.environ) / "graphs"
+    return cache_root(os.environ) / "graphs"
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import torch
 
 from keiki.backbones import hub
 from keiki.backbones.base import load
-from keiki.backbones.cache import default_root
 from keiki.backbones.stages import stage_parameters
 from keiki.backbones.transformers import MINILM, MINILM_PACKAGE, TextBackbone
 from keiki.core.errors import InstallationError, RequestError
 from keiki.core.files import sha256_file, write_json
+from keiki.core.places import cache_root
 from keiki.engines.convert import relative_difference
 from keiki.engines.onnx import OnnxEngine
 from keiki.engines.torch import TorchEngine
@@ -49,7 +49,7 @@ ENCODERS = {
 
 def graphs() -> Path:
     """The folder that a run would use, so that the whole test session converts MiniLM once."""
-    return default_root(os.environ) / "graphs"
+    return cache_root(os.environ) / "graphs"
 
 
 def shipped() -> Path:

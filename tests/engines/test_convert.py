@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from keiki.core.errors import KeikiError, ParityError
 from keiki.core.files import read_json
-from keiki.engines.convert import convert, relative_difference
+from keiki.engines.convert import GRAPH, convert, relative_difference
 from keiki.engines.onnx import OnnxEngine
 from keiki.engines.torch import TorchEngine
 
@@ -65,6 +65,20 @@ def test_a_kept_graph_is_found_without_the_module_and_says_what_it_is(kept: tupl
     assert facts["inputs"] == {"tokens": [None, None, 3]}
     assert facts["difference"] <= 1e-5
     assert not list(folder.glob(".part-*"))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "graph.json"])
+def test_a_damaged_graph_is_made_anew(name: str, tmp_path: Path):
+    module = MeanOfTokens()
+    graph = convert(lambda: module, tokens(2, 4), tokens(3, 7), "digest", tmp_path)
+    sound = graph.read_bytes()
+    damaged = graph.with_name(name)
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data if name == GRAPH else data[:-9])
+    again = convert(lambda: module, tokens(2, 4), tokens(3, 7), "digest", tmp_path)
+    assert again == graph
+    assert graph.read_bytes() == sound
 
 
 def test_other_weights_or_other_free_axes_are_another_graph(kept: tuple[Path, nn.Module, Path]):
