@@ -47,11 +47,15 @@ class ConstantFamily(Family):
 
     @classmethod
     def listed(cls) -> dict[str, str]:
-        return {"constant-image": "nothing is known of a picture", "constant-text": "nothing is known of a text"}
+        return {
+            "constant-image": "nothing is known of a picture",
+            "constant-text": "nothing is known of a text",
+            "constant-vector": "nothing is known of a row",
+        }
 
     @classmethod
     def load(cls, name: str) -> Backbone:
-        kinds: dict[str, Modality] = {"constant-image": "image", "constant-text": "text"}
+        kinds: dict[str, Modality] = {"constant-image": "image", "constant-text": "text", "constant-vector": "vector"}
         if name not in kinds:
             raise UnknownName("backbone", name, kinds)
         return Constant(kinds[name])

@@ -122,7 +122,7 @@ class Reading:
 def read(raw: Raw, content: str, transforms: Sequence[Transform]) -> Reading:
     """Read `raw` once, decode it once (pictures: once for each `detail`), prepare it for all `transforms`."""
     if not isinstance(raw, Path):
-        fact = text_fact(raw)
+        fact = text_fact(raw) if isinstance(raw, str) else Fact()
         if fact.error is not None:
             return Reading((fact.error,) * len(transforms), fact, same=True)
         return Reading(tuple(_attempt(transform.prepare, raw) for transform in transforms), fact, same=True)

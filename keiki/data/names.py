@@ -7,7 +7,10 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+_LONGEST_COUNT = 100  # digits; Python refuses to read thousands of them as a number
 _DIGITS = re.compile(r"(\d+)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_JOINERS = "\u200c\u200d"  # hold letters and emoji together
 _SURROGATE = re.compile("[\ud800-\udfff]")  # also how Python shows bytes of file names that are not UTF-8
 
 
@@ -18,17 +21,21 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     ['A9', 'a10', 'b']
     """
     pieces = _DIGITS.split(name.casefold())
-    key = [(0, int(piece), "") if piece.isdecimal() and piece.isascii() else (1, 0, piece) for piece in pieces if piece]
-    return key, name
+    return [(0, int(piece), "") if _is_count(piece) else (1, 0, piece) for piece in pieces if piece], name
+
+
+def _is_count(piece: str) -> bool:
+    return piece.isdecimal() and piece.isascii() and len(piece) <= _LONGEST_COUNT
 
 
 def spelled(name: str) -> str:
-    """A class name without outer blanks, in Unicode's composed form (NFC), so that equal names are equal.
+    """A class name without outer blanks and control characters, in Unicode's composed form (NFC), so that equal names
+    are equal.
 
-    >>> spelled(" cafe\\u0301 ") == "caf\\u00e9"
+    >>> spelled(" cafe\\u0301\\t") == "caf\\u00e9"
     True
     """
-    return unicodedata.normalize("NFC", printable(name)).strip()
+    return _CONTROL.sub(" ", unicodedata.normalize("NFC", printable(name))).strip()
 
 
 def printable(name: str) -> str:
@@ -36,9 +43,24 @@ def printable(name: str) -> str:
     return _SURROGATE.sub("\ufffd", name)
 
 
+def one_line(name: str) -> str:
+    """A name that does nothing to a terminal or a table: what cannot be seen becomes U+FFFD, odd blanks ordinary ones.
+
+    >>> one_line("a\\x1b[31m\\nb") == "a\\ufffd[31m\\ufffdb", one_line("a\\xa0b")
+    (True, 'a b')
+    """
+    if name.isprintable():
+        return name
+    return "".join(each if each.isprintable() or each in _JOINERS else _instead(each) for each in name)
+
+
+def _instead(letter: str) -> str:
+    return " " if unicodedata.category(letter) == "Zs" else "\ufffd"
+
+
 def item_name(path: Path, root: Path) -> str:
-    """What a person calls a file: its path below `root`, with forward slashes."""
-    return printable(path.relative_to(root).as_posix())
+    """What a person calls a file: its path below `root`, with forward slashes, on one line."""
+    return one_line(path.relative_to(root).as_posix())
 
 
 def twins(names: Iterable[str]) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ Rules: the format is told by content, never by the file's name. EXIF orientation
 white. More than 8 bits a channel are scaled by the range of the type, not by what one picture happens to hold. Of
 animations the first frame counts. Colour profiles are ignored: stored values are taken as sRGB. Large JPEGs are decoded
 at 1/2, 1/4 or 1/8 of their size while the shorter side keeps at least `detail` pixels (3 times faster at 2048 pixels,
-mean difference after resizing to 224 below 0.5 of 255).
+mean difference after resizing to 224 below 0.5 of 255). HEIC needs the extra `heic`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import stat
 import threading
 import warnings
@@ -33,7 +34,10 @@ from keiki.core.errors import UnreadableItem
 DETAIL = 512  # pixels that the shorter side of a JPEG keeps at least: twice the usual input size
 MAX_PIXELS = 89_000_000  # below the count from which Pillow itself warns; as RGB 0.25 GiB
 MAX_BYTES = 512 * 2**20
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"})
+_USUAL = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
+SUFFIXES = frozenset({*_USUAL, ".heic", ".heif", ".hif", ".avif"})
+FORMATS = "JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC or AVIF"
+STRANGER = f"not a picture ({FORMATS})"
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -46,6 +50,8 @@ _MAGIC = (
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
 )
+_HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+_AVIF = frozenset({b"avif", b"avis"})
 _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "BMP": BmpImageFile,
     "GIF": GifImageFile,
@@ -54,6 +60,7 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImageFile,
     "WEBP": WebPImageFile,
 }
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # or its remarks on odd files would go to the terminal
 _QUIET = threading.Lock()  # the filters of `warnings` belong to the whole process
 
 
@@ -116,7 +123,18 @@ def sniff(data: bytes) -> str | None:
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[4:8] == b"ftyp":
+        return _sniff_heif(data)
     return next((name for start, name in _MAGIC if data.startswith(start)), None)
+
+
+def _sniff_heif(data: bytes) -> str | None:
+    """HEIF and AVIF share one container; its first box lists the brands that the file conforms to."""
+    size = min(int.from_bytes(data[:4], "big"), 256)
+    brands = {data[8:12], *(data[at : at + 4] for at in range(16, size, 4))}
+    if data[8:12] in _AVIF or (data[8:12] in _HEIF and brands & _AVIF):
+        return "AVIF"
+    return "HEIF" if data[8:12] in _HEIF else None
 
 
 def _refusal(problem: OSError | ValueError) -> str:
@@ -135,8 +153,8 @@ def _refusal(problem: OSError | ValueError) -> str:
 def _stranger(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         brand = data[8:12].decode("latin-1").strip()
-        return f"a format that is not read ({brand}); save it as JPEG or PNG"
-    return "not a picture (JPEG, PNG, WebP, BMP, GIF or TIFF)"
+        return f"a film or another format that is not read ({brand}); save it as JPEG or PNG"
+    return STRANGER
 
 
 def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
@@ -144,18 +162,36 @@ def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
 
     `Image.open` would warn of large pictures before their size can be looked at, and would try other readers.
     """
+    reader = _READERS.get(name) or _late_reader(name)
     try:
-        with _quiet():
-            return _READERS[name](io.BytesIO(data))
+        with quiet():
+            return reader(io.BytesIO(data))
     except Exception as problem:  # what a reader raises on damaged bytes is not a closed list
         raise UnreadableItem(_damage(problem)) from problem
+
+
+def _late_reader(name: str) -> type[ImageFile.ImageFile]:
+    """Readers that not every installation has; imported at the first such picture."""
+    try:
+        if name == "HEIF":
+            from pillow_heif import HeifImageFile
+
+            return HeifImageFile
+        from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
+    except ImportError as problem:
+        cure = "pip install 'keiki[heic]'" if name == "HEIF" else "pip install -U pillow"
+        kind = "a HEIC" if name == "HEIF" else "an AVIF"
+        raise UnreadableItem(f"{kind} picture; to read such: {cure}") from problem
+    if not SUPPORTED:
+        raise UnreadableItem("an AVIF picture, which this build of Pillow cannot read; save it as JPEG or PNG")
+    return AvifImageFile
 
 
 def _loaded(file: ImageFile.ImageFile, detail: int) -> ImageFile.ImageFile:
     try:
         if file.format == "JPEG":
             file.draft(None, (min(detail, file.width), min(detail, file.height)))
-        with _quiet() if file.format == "TIFF" else contextlib.nullcontext():
+        with quiet() if file.format == "TIFF" else contextlib.nullcontext():
             file.load()
     except Exception as problem:  # as above
         raise UnreadableItem(_damage(problem)) from problem
@@ -165,7 +201,7 @@ def _loaded(file: ImageFile.ImageFile, detail: int) -> ImageFile.ImageFile:
 def _orientation(file: ImageFile.ImageFile) -> int:
     """EXIF orientation 1 to 8; 1 where the file has none or where its EXIF data cannot be read."""
     try:
-        with _quiet():
+        with quiet():
             turn = file.getexif().get(0x0112, 1)
     except Exception:  # a picture with damaged EXIF data is still a picture
         return 1
@@ -232,8 +268,8 @@ def _damage(problem: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Pillow's remarks about odd metadata from the user, who cannot act on them."""
+def quiet() -> Iterator[None]:
+    """Keep what a reader remarks about odd files from the user, who cannot act on it."""
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

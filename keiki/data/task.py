@@ -23,8 +23,8 @@ from keiki.core.files import sha256_bytes
 from keiki.core.random import Randomness
 from keiki.data.folds import inner_folds
 
-Modality = Literal["image", "text"]
-Raw = Path | str  # the path of a picture, or the text itself
+Modality = Literal["image", "text", "vector"]
+Raw = Path | str | npt.NDArray[np.float32]  # the path of a picture, the text itself, or features as they are (D,)
 Index = npt.NDArray[np.int64]
 
 
@@ -34,7 +34,7 @@ class Items:
 
     modality: Modality
     ids: tuple[str, ...]
-    raws: tuple[Raw, ...]
+    raws: tuple[Raw, ...] = field(compare=False)  # arrays have no single answer to ==; their digests do
     digests: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -76,6 +76,11 @@ PARTS: dict[str, Part] = {  # what people call them, in folder names and columns
     "dev": "val",
     "test": "test",
     "testing": "test",
+    "eval": "test",  # to some it is what choices are made by; as a test set it is never learned from in either case
+    "evaluation": "test",
+    "holdout": "test",
+    "hold-out": "test",
+    "held-out": "test",
 }
 
 
@@ -84,7 +89,8 @@ class Dataset:
     """What a source found.
 
     labels: (N,) class names, or None where the data carry none. parts: (N,) the split that the data themselves declare
-    ('' where they declare none). groups: (N,) names of what belongs together, or None.
+    ('' where they declare none). groups: (N,) names of what belongs together, or None. times: (N,) seconds since 1970
+    in UTC, or None.
     """
 
     name: str
@@ -92,6 +98,7 @@ class Dataset:
     labels: tuple[str, ...] | None
     parts: tuple[Part, ...]
     groups: tuple[str, ...] | None = None
+    times: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
@@ -107,6 +114,7 @@ class Dataset:
             labels=None if self.labels is None else tuple(self.labels[i] for i in at),
             parts=tuple(self.parts[i] for i in at),
             groups=None if self.groups is None else tuple(self.groups[i] for i in at),
+            times=None if self.times is None else tuple(self.times[i] for i in at),
         )
 
     def without(self, skipped: Iterable[tuple[int, Skipped]]) -> Self:
@@ -173,7 +181,9 @@ class Task:
 
     train, val, test: positions into items. `protocol` says how the estimate will be made: 'given' and 'held-out' have
     test rows; 'nested' has none, and `outer` (R, N) holds the outer fold number of every item, -1 = never tested on,
-    always on the training side. `groups` (N,) are cluster numbers: declared groups and exact duplicates joined.
+    always on the training side. `groups` (N,) are cluster numbers: declared groups and duplicates joined.
+    `declared` (N,) are the names of the groups that the user named, or None; `times` (N,) seconds since 1970 in UTC, or
+    None.
     """
 
     name: str
@@ -187,6 +197,8 @@ class Task:
     protocol: Literal["given", "held-out", "nested"]
     outer: Index
     random: Randomness
+    declared: tuple[str, ...] | None = None
+    times: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[dict[str, str], ...] = ()
     skipped: tuple[Skipped, ...] = ()

@@ -35,6 +35,7 @@ class LinearProbe(Method):
     family = "feature extraction"
     paper = "arXiv:1805.08974"
     title = "linear probe"
+    modalities = frozenset({"image", "text", "vector"})
 
     @dataclass(frozen=True, kw_only=True)
     class Config(options.Config):
@@ -51,7 +52,11 @@ class LinearProbe(Method):
 
 
 def choose_view(model: Model, view: TrainView, wanted: str) -> None:
-    """Set `model.transform_name`: the wanted one, or the best on a sample of the training items."""
+    """Set `model.transform_name`: the wanted one, or the best on a sample of the training items.
+
+    A backbone that is fitted to the data looks at the training items first, and at no others.
+    """
+    model.backbone = model.backbone.fitted(view.items.raws)
     names = list(model.backbone.transforms())
     if wanted != "auto":
         if wanted not in names:
@@ -59,6 +64,7 @@ def choose_view(model: Model, view: TrainView, wanted: str) -> None:
         model.transform_name = wanted
         return
     if len(names) == 1:
+        model.transform_name = names[0]
         return
     rows = model.bank.sample(view.items, RANKING_ITEMS)
     sample = view.items.take(rows)

@@ -27,6 +27,7 @@ class Majority(Method):
     paper = "Laplace 1814"
     title = "always the commonest class"
     tags = frozenset({"control", "null"})
+    modalities = frozenset({"image", "text", "vector"})
 
     def bring(self, chosen: Backbone, random: Randomness) -> Backbone:
         return Constant(chosen.card.modality)

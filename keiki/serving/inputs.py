@@ -8,15 +8,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keiki.core.errors import DataError
+from keiki.core.errors import DataError, UnreadableItem
 from keiki.data.names import natural, printable
+from keiki.data.passage import decoded
 from keiki.data.picture import SUFFIXES as PICTURES
-from keiki.data.rows import SUFFIXES as TABLES
-from keiki.data.sources.base import Request, read
-from keiki.data.task import Raw
+from keiki.data.picture import read_file
+from keiki.data.rows import SUFFIXES as TEXT_TABLES
+from keiki.data.rows import SkippedRow
+from keiki.data.sources.base import Request, exists, find, parted, read
+from keiki.data.sources.layout import TABLES, is_system
+from keiki.data.task import Dataset, Raw
 
 TEXTS = frozenset({".txt", ".md"})
 STDIN = "-"
+_SINGLE = PICTURES | TEXTS  # files of one item, by their suffix
+_NUMBERS = TEXT_TABLES | {".npz", ".npy"}  # where columns of numbers are meant whatever else stands there
+_FOLDERS = ("folder", "metadata")  # sources of folders whose files are items, whatever else is said of them
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def gather(
         found.items.extend(_items(name, modality, lines, columns or Request(), found.notes))
     if not found.items:
         where = ", ".join(f"'{name}'" for name in named)
-        raise DataError(f"There is nothing to predict in {where}.", hint=f"Files must end in {_suffixes(modality)}.")
+        raise DataError(f"There is nothing to predict in {where}.", hint=_readable(modality))
     return found
 
 
@@ -59,32 +66,30 @@ def _items(
     if name == STDIN:
         return _from_lines(lines(), modality)
     path = Path(name)
-    if _exists(path):
-        if path.is_dir():
-            return _from_folder(path, modality, notes)
-        if path.suffix.lower() in TABLES:
-            return _from_table(path, modality, columns, notes)
-        return [_file(path, modality)]
+    whole, part = parted(path)
+    if exists(whole):
+        if part is None and whole.is_file() and whole.suffix.lower() in _SINGLE:
+            return [_file(whole, modality)]
+        source = find(whole)
+        if source is None:
+            return [_file(whole, modality)]
+        if source.name in _FOLDERS:
+            return _from_folder(whole, modality, notes)
+        return _from_data(path, modality, columns, notes)
     if modality == "text" and _is_sentence(name):
         notes.append("The argument is no file; it was read as a text itself.")
         return [Input(printable(name), name)]
     return [Input(printable(name), None, "no such file or folder")]
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # longer than a path may be, or with a NUL: no file, perhaps a text
-        return False
-
-
 def _is_sentence(text: str) -> bool:
     """Whether an argument that is no path is meant as a text: it has a blank, and does not end like a file.
 
-    >>> _is_sentence("where is my parcel"), _is_sentence("my texts.csv"), _is_sentence("parcel")
-    (True, False, False)
+    >>> _is_sentence("where is my parcel"), _is_sentence("my texts.csv"), _is_sentence("look at example.com")
+    (True, False, True)
     """
-    return " " in text.strip() and not re.search(r"\.[A-Za-z][A-Za-z0-9]{1,4}$", text.strip())
+    suffix = re.search(r"\.[A-Za-z][A-Za-z0-9]{1,6}$", text.strip())
+    return " " in text.strip() and (suffix is None or suffix[0].lower() not in _SINGLE | TABLES | {".zip", ".npy"})
 
 
 def _from_lines(lines: Iterable[str], modality: str) -> Iterator[Input]:
@@ -92,20 +97,34 @@ def _from_lines(lines: Iterable[str], modality: str) -> Iterator[Input]:
         text = line.rstrip("\r\n")
         if not text.strip():
             continue
-        yield Input(printable(text), Path(text)) if modality == "image" else Input(f"line {number}", text)
+        if modality == "image":
+            yield Input(printable(text), Path(text))
+        elif modality == "vector":
+            yield _numbers(f"line {number}", text)
+        else:
+            yield Input(f"line {number}", text)
+
+
+def _numbers(name: str, text: str) -> Input:
+    from keiki.data.vectors import parsed_row
+
+    try:
+        return Input(name, parsed_row(text))
+    except UnreadableItem as problem:
+        return Input(name, None, problem.reason)
 
 
 def _from_folder(folder: Path, modality: str, notes: list[str]) -> list[Input]:
     wanted = PICTURES if modality == "image" else TEXTS
     files = sorted(_walk(folder, notes), key=lambda file: natural(str(file.relative_to(folder))))
-    chosen = [file for file in files if file.suffix.lower() in wanted]
+    chosen = [file for file in files if file.suffix.lower() in wanted] or [file for file in files if not file.suffix]
     if others := len(files) - len(chosen):
-        notes.append(f"{others} other files in '{folder}' were left out; {_suffixes(modality)} are read.")
+        notes.append(f"{others} other files in '{folder}' were left out; {', '.join(sorted(wanted))} are read.")
     return [_file(file, modality) for file in chosen]
 
 
 def _walk(folder: Path, notes: list[str]) -> Iterator[Path]:
-    """All files below `folder`; hidden ones and linked folders (which may lead back) are not entered."""
+    """All files below `folder` but those of the system; linked folders, which may lead back, are not entered."""
 
     def refused(error: OSError) -> None:
         notes.append(f"The folder '{error.filename}' could not be read: {error.strerror}.")
@@ -113,8 +132,8 @@ def _walk(folder: Path, notes: list[str]) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, onerror=refused):
         linked = [each for each in folders if os.path.islink(os.path.join(place, each))]
         notes.extend(f"The linked folder '{os.path.join(place, each)}' was not entered." for each in linked)
-        folders[:] = [each for each in folders if not each.startswith(".")]
-        yield from (Path(place, each) for each in names if not each.startswith("."))
+        folders[:] = [each for each in folders if not is_system(each)]
+        yield from (Path(place, each) for each in names if not is_system(each))
 
 
 def _file(path: Path, modality: str) -> Input:
@@ -122,24 +141,45 @@ def _file(path: Path, modality: str) -> Input:
     if modality == "image":
         return Input(name, path)
     try:
-        return Input(name, path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        return Input(name, None, "not a text in UTF-8")
-    except OSError as error:
-        return Input(name, None, f"cannot be read: {error.strerror}")
+        text = decoded(read_file(path))[0]
+    except UnreadableItem as problem:
+        return Input(name, None, problem.reason)
+    return _numbers(name, text) if modality == "vector" else Input(name, text)
 
 
-def _from_table(path: Path, modality: str, columns: Request, notes: list[str]) -> list[Input]:
-    data = read(path, replace(columns, labelled=False))
+def _from_data(path: Path, modality: str, columns: Request, notes: list[str]) -> list[Input]:
+    """The items of a table, a zip or arrays."""
+    data = _read(path, modality, replace(columns, labelled=False, strict=False))
     if data.items.modality != modality:
         raise DataError(
             f"'{path}' holds inputs of the kind '{data.items.modality}', but the model takes '{modality}'.",
             hint="Name the right column: --input COLUMN",
         )
     notes.extend(data.notes)
-    items = [Input(name, raw) for name, raw in zip(data.items.ids, data.items.raws, strict=True)]
-    return items + [Input(each.id, None, each.reason) for each in data.skipped if not each.foreign]
+    return list(_in_order(data))
 
 
-def _suffixes(modality: str) -> str:
-    return ", ".join(sorted(PICTURES if modality == "image" else TABLES | TEXTS))
+def _in_order(data: Dataset) -> Iterator[Input]:
+    """Items and what could not be read, as they stand in a table; what has no place in it comes last."""
+    lost: dict[int, list[Input]] = {}
+    for each in data.skipped:
+        if not each.foreign:
+            place = each.before if isinstance(each, SkippedRow) else len(data)
+            lost.setdefault(place, []).append(Input(each.id, None, each.reason))
+    for place, (name, raw) in enumerate(zip(data.items.ids, data.items.raws, strict=True)):
+        yield from lost.get(place, ())
+        yield Input(name, raw)
+    yield from lost.get(len(data), ())
+
+
+def _read(path: Path, modality: str, request: Request) -> Dataset:
+    if modality == "vector" and path.suffix.lower() in _NUMBERS:
+        from keiki.data.sources.arrays import read_vectors
+
+        return read_vectors(path, request)
+    return read(path, request)
+
+
+def _readable(modality: str) -> str:
+    single = {"image": sorted(PICTURES), "text": sorted(TEXTS)}.get(modality, [".npz", ".npy"])
+    return f"Read are {', '.join(single)}, tables (.csv, .tsv, .jsonl, .xlsx, .parquet), and a .zip of them."

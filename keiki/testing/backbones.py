@@ -15,7 +15,7 @@ import numpy.typing as npt
 from keiki.backbones.base import FAMILIES, Backbone, Features, load
 from keiki.backbones.cache import Cache
 from keiki.backbones.stages import stage_parameters
-from keiki.data.task import Raw
+from keiki.data.task import Modality, Raw
 from keiki.engines.convert import relative_difference
 from keiki.testing.bundles import TEXTS, paint
 from keiki.testing.check import Checks, require
@@ -65,8 +65,14 @@ class Opened:
 
 def opened(name: str, backbone: Backbone, cache: Cache, folder: Path) -> Opened:
     """The backbone with items of its modality; pictures are painted under `folder`."""
-    raws: Sequence[Raw] = paint(folder) if backbone.card.modality == "image" else TEXTS
-    return Opened(name, backbone, raws, cache)
+    return Opened(name, backbone, some_raws(backbone.card.modality, folder), cache)
+
+
+def some_raws(modality: Modality, folder: Path) -> Sequence[Raw]:
+    """A few raw items of a modality; pictures are painted under `folder`."""
+    if modality == "vector":
+        return list(np.random.default_rng(0).normal(3, 2, size=(5, 4)).astype(np.float32))
+    return paint(folder) if modality == "image" else TEXTS
 
 
 def listed() -> list[str]:
@@ -87,7 +93,7 @@ def its_card_is_complete(ground: Opened) -> None:
     require(card.name.replace("-", ":") in ground.name.replace("-", ":"), "the card has the listed name")
     require(bool(card.licence and card.origin and card.family), "licence, origin and family are stated")
     require(re.fullmatch("[0-9a-f]{64}", card.digest) is not None, "the digest is a SHA-256")
-    require(card.modality == "image" or not card.pretrained or bool(card.language), "a text network says its language")
+    require(card.modality != "text" or not card.pretrained or bool(card.language), "a text network says its language")
     require(card.to_json()["name"] == card.name, "the card is plain JSON")
 
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from keiki.artifacts.handover import Handover, Witness
+from keiki.artifacts.handover import Handover, OutOfFold, Witness
+from keiki.backbones.vector import AsIs
 from keiki.data.task import Target
 from keiki.data.transforms.image import ImageTransform
 from keiki.data.transforms.ngrams import NgramTransform
+from keiki.evaluation.conformal import set_scores
+from keiki.evaluation.drift import reference
+from keiki.evaluation.thresholds import accept_grid
+from keiki.evaluation.unfamiliar import cross_fitted
 from keiki.nn.linear import LinearHead
+from keiki.nn.softmax import FloatArray, softmax
 from keiki.nn.standardise import Standardiser
 
 TEXTS = ("a red apple", "green pears and apples", "the phone is broken", "a cracked phone screen", "ripe pear")
 COLOURS = {"blue": (20, 30, 230), "green": (10, 200, 40), "red": (220, 40, 30)}
 _SIDE = 16
+_EACH = 40  # made-up training items of a colour
 
 
 def text_handover(name: str = "fruit or phone") -> Handover:
@@ -24,6 +32,7 @@ def text_handover(name: str = "fruit or phone") -> Handover:
     features = transform.collate([transform.prepare(text) for text in TEXTS])["features"]
     random = np.random.default_rng(0)
     head = LinearHead(random.normal(size=(2, transform.width)), random.normal(size=2))
+    logits = head.logits(np.asarray(features, dtype=np.float64))
     return Handover(
         name=name,
         target=Target(("fruit", "phone")),
@@ -36,13 +45,18 @@ def text_handover(name: str = "fruit or phone") -> Handover:
         head=head,
         temperature=1.5,
         thresholds={"accept": 0.7, "asked_accuracy": 0.9},
-        witness=Witness(TEXTS, head.logits(np.asarray(features, dtype=np.float64))),
+        witness=Witness(TEXTS, logits),
+        no_yardstick="counts of words are too many to measure a distance between",
+        out_of_fold=out_of_fold(logits / 1.5, np.array([0, 0, 1, 1, 0])),
         seen=("ab" * 32,),
     )
 
 
 def image_handover(folder: Path) -> Handover:
-    """The mean colour as the backbone (a graph made here), three classes: the nearest of three colours."""
+    """The mean colour as the backbone (a graph made here), three classes: the nearest of three colours.
+
+    Unfamiliar is what lies far from all three; the training items for that are made up around the painted ones.
+    """
     pictures = paint(folder)
     transform = ImageTransform(mode="squash", size=_SIDE)
     images = np.asarray(transform.collate([transform.prepare(path) for path in pictures])["image"], dtype=np.float64)
@@ -50,6 +64,9 @@ def image_handover(folder: Path) -> Handover:
     standardiser = Standardiser.fit(features)
     centres = (np.array(list(COLOURS.values())) / 255 - 0.5) / 0.5
     head = LinearHead(4 * centres * standardiser.scale, 4 * (centres @ standardiser.mean - (centres**2).sum(1) / 2))
+    noise = np.random.default_rng(1).normal(scale=0.05, size=(_EACH, *features.shape))
+    seen, labels = (features + noise).reshape(-1, 3), np.tile(np.repeat(np.arange(3), len(features) // 3), _EACH)
+    stick = cross_fitted(seen, labels, np.arange(len(seen)) // len(features) % 5, unit=False)
     return Handover(
         name="colours",
         target=Target(tuple(COLOURS)),
@@ -62,10 +79,44 @@ def image_handover(folder: Path) -> Handover:
         head=head,
         temperature=2.0,
         thresholds={"accept": 0.6, "asked_accuracy": 0.95},
-        witness=Witness(pictures, head.logits(standardiser.apply(features))),
+        witness=Witness(pictures, head.logits(standardiser.apply(features)), stick.distances(features)),
+        yardstick=stick,
+        out_of_fold=out_of_fold(head.logits(standardiser.apply(seen)) / 2.0, labels),
         weights={"nothing.weight": np.arange(6, dtype=np.float32).reshape(2, 3)},
         batch_size=4,
     )
+
+
+def vector_handover() -> Handover:
+    """Rows of three numbers of unlike sizes, no graph, two classes told apart by the first; distances measured."""
+    random = np.random.default_rng(0)
+    rows = (random.normal(size=(_EACH, 3)) * [1, 1e3, 1] + [0, 1e4, 2020]).astype(np.float32)
+    backbone = AsIs().fitted(list(rows))
+    features, labels = backbone.matrix(list(rows)), (rows[:, 0] > 0).astype(np.int64)
+    head = LinearHead(np.array([[-3.0, 0.0, 0.0], [3.0, 0.0, 0.0]]), np.zeros(2))
+    stick = cross_fitted(features, labels, np.arange(_EACH) % 5, unit=False)
+    return Handover(
+        name="rows",
+        target=Target(("no", "yes")),
+        transform=backbone.transform,
+        card=backbone.card.to_json(),
+        method="linear-probe",
+        options={},
+        graph=None,
+        standardiser=None,
+        head=head,
+        temperature=1.0,
+        thresholds={"accept": 0.8, "asked_accuracy": 0.95},
+        witness=Witness(list(rows[:12]), head.logits(features[:12]), stick.distances(features[:12])),
+        yardstick=stick,
+        out_of_fold=out_of_fold(head.logits(features), labels),
+    )
+
+
+def out_of_fold(logits: FloatArray, labels: npt.NDArray[np.int64]) -> OutOfFold:
+    """What calibrated logits (N, C) for labels (N,) are kept for."""
+    shares = softmax(logits)
+    return OutOfFold(accept_grid(shares, labels), set_scores(shares, labels), reference(shares))
 
 
 def paint(folder: Path, copies: int = 2) -> list[Path]:

@@ -14,7 +14,7 @@ from keiki.artifacts.writer import write_bundle
 from keiki.core.errors import ParityError, RequestError
 from keiki.core.files import read_json
 from keiki.data.task import Modality, Raw
-from keiki.testing.bundles import image_handover, text_handover
+from keiki.testing.bundles import image_handover, text_handover, vector_handover
 from keiki.testing.check import Checks, require
 
 CHECKS = Checks()
@@ -31,7 +31,8 @@ class Exported:
 
 def exported(modality: Modality, folder: Path) -> Exported:
     """A small bundle under `folder`, with its witnesses as samples."""
-    handover = text_handover() if modality == "text" else image_handover(folder)
+    makers = {"text": text_handover, "image": lambda: image_handover(folder), "vector": vector_handover}
+    handover = makers[modality]()
     write_bundle(folder / "bundle", handover)
     return Exported(Bundle.open(folder / "bundle"), handover.witness.raws, folder)
 
@@ -55,6 +56,15 @@ def exported_predictions_equal(ground: Exported, name: str) -> None:
     require(found.n == len(ground.samples) and found.max_abs_difference <= TOLERANCE, "logits are equal within 1e-4")
     require(found.same_top_class and len(found.batch_sizes) > 1, "same top class, in batches of several sizes")
     require(read_json(out / CERTIFICATE)["max_abs_difference"] == found.max_abs_difference, "the certificate is kept")
+
+
+@CHECKS.add
+def the_thresholds_travel_with_the_export(ground: Exported, name: str) -> None:
+    out = ground.folder / f"{name}-thresholds"
+    export(ground.bundle, name, out, ground.samples)
+    texts = [file.read_text(encoding="utf-8") for file in out.glob("*.json")]
+    for part in ("asked_accuracy", "expected_unfamiliar", "meaning"):
+        require(any(part in text for text in texts), f"'{part}' stands in a file that any language can read")
 
 
 @CHECKS.add

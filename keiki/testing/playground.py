@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from keiki.backbones.base import Backbone
+from keiki.backbones.base import Backbone, load
 from keiki.backbones.cache import Cache
 from keiki.backbones.features import FeatureBank
 from keiki.core.random import Randomness
 from keiki.core.record import Listener, Record
 from keiki.data.split import make_task
-from keiki.data.task import Items, Modality, Task, TrainView
+from keiki.data.task import Dataset, Items, Modality, Part, Task, TrainView
+from keiki.data.vectors import as_rows, vector_items
 from keiki.engines.plan import Plan, make_plan
 from keiki.methods.base import METHODS, FloatArray, Method, Model
-from keiki.testing.tiny import easy_dataset, tiny_backbone
+from keiki.testing.tiny import CLASSES, easy_dataset, tiny_backbone
 from keiki.training.checkpoint import Checkpoints
 from keiki.training.trainer import Trainer
 
@@ -77,9 +78,22 @@ class Playground:
 
 def playground(modality: Modality, folder: Path) -> Playground:
     """A playground under `folder`."""
-    dataset = easy_dataset(modality, folder / "data")
+    vector = modality == "vector"
+    dataset = easy_vectors() if vector else easy_dataset(modality, folder / "data")
+    backbone = load("as-is") if vector else tiny_backbone(modality)
     task = make_task(dataset, val=None, test=None, seed=0)
-    return Playground(task, tiny_backbone(modality), Cache(folder / "cache"), make_plan(threads=1), folder)
+    return Playground(task, backbone, Cache(folder / "cache"), make_plan(threads=1), folder)
+
+
+def easy_vectors(n_each: int = 12, seed: int = 0) -> Dataset:
+    """Three classes of rows (4,) with means of their own, on columns of unlike sizes; every fourth is a test item."""
+    rng = np.random.default_rng(seed)
+    labels = tuple(name for name in CLASSES for _ in range(n_each))
+    means = 4 * np.eye(4)[[CLASSES.index(label) for label in labels]]
+    values = (means + rng.normal(size=means.shape)) * [1, 1e3, 1e-3, 1] + [0, 1e4, 0, 2020]
+    parts: tuple[Part, ...] = tuple("test" if i % 4 == 3 else "train" for i in range(len(labels)))
+    ids = [f"{name}-{i}" for i, name in enumerate(labels)]
+    return Dataset("easy", vector_items(as_rows(values, "easy").matrix, ids), labels, parts)
 
 
 def small(name: str) -> Method:

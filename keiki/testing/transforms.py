@@ -14,7 +14,7 @@ from keiki.backbones.base import FAMILIES, load
 from keiki.core.errors import UnreadableItem
 from keiki.data.task import Raw
 from keiki.data.transforms.base import TRANSFORMS, Array, Transform, restore
-from keiki.testing.bundles import TEXTS, paint
+from keiki.testing.backbones import some_raws
 from keiki.testing.check import Checks, require
 
 CHECKS = Checks()
@@ -32,13 +32,12 @@ class Prepared:
 
 def used(folder: Path) -> Iterator[tuple[str, Prepared]]:
     """Every transform of every backbone that can be opened here, by a name for people."""
-    pictures = paint(folder)
     broken = folder / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     for family in FAMILIES.values():
         for name in family.listed():
             backbone = load(name)
-            raws: Sequence[Raw] = pictures if backbone.card.modality == "image" else TEXTS
+            raws = some_raws(backbone.card.modality, folder)
             bad: Raw = broken if backbone.card.modality == "image" else "  "
             for way, transform in backbone.fitted(raws).transforms().items():
                 yield f"{name} {way}", Prepared(transform, raws, bad, folder)

@@ -345,3 +345,23 @@ def test_reading_keeps_its_order_and_never_runs_far_ahead():
             taken.append(result)
     assert taken == [i * i for i in range(40)]
     assert max(furthest) <= 6
+
+
+def test_what_is_missing_is_counted_and_not_computed(tmp_path):
+    items, transform, other = texts(25), Telltale(), Telltale(2.0)
+    first = bank(tmp_path, items)
+    ask = [(Fake(transform), None), (Fake(other), None)]
+    assert first.missing(items, ask) == [25, 25]
+    assert transform.prepared == []
+    first.extract(ask[0][0], items)
+    assert first.missing(items, ask) == [0, 25]
+    first.extract(ask[1][0], items.take(np.argsort(items.digests)[:3]))
+    assert first.missing(items, ask) == [0, 15]
+    assert bank(tmp_path, items).missing(items, ask) == [0, 15]
+
+
+def test_facts_hold_fingerprints_and_times(tmp_path):
+    items = pictures(tmp_path)
+    facts = bank(tmp_path / "cache", items).facts(items)
+    assert all(len(fact.fingerprint) == 16 and fact.taken == "" for fact in facts)
+    assert len({fact.fingerprint for fact in facts}) == len(facts)

@@ -9,7 +9,7 @@ from keiki.testing.check import Check
 from keiki.testing.formats import CHECKS, Exported, exported
 
 
-@pytest.fixture(scope="module", params=["image", "text"])
+@pytest.fixture(scope="module", params=["image", "text", "vector"])
 def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     return exported(request.param, tmp_path_factory.mktemp(request.param))
 

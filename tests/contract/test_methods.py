@@ -11,7 +11,7 @@ from keiki.testing.playground import Playground, playground
 
 @pytest.fixture(scope="module")
 def grounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Playground]:
-    return {m: playground(m, tmp_path_factory.mktemp(m)) for m in ("image", "text")}
+    return {m: playground(m, tmp_path_factory.mktemp(m)) for m in ("image", "text", "vector")}
 
 
 @pytest.mark.parametrize("check", CHECKS.all(), ids=str)

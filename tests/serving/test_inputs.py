@@ -65,9 +65,10 @@ def test_lines_of_standard_input_are_texts_or_paths() -> None:
 
 
 def test_a_sentence_is_a_text_and_a_typing_error_is_not() -> None:
-    found = gather(["where is my parcel", "parcels.csv", "my parcels.csv", "parcel"], "text", no_lines)
-    assert [each.raw for each in found.items] == ["where is my parcel", None, None, None]
-    assert len(found.notes) == 1
+    said = ["where is my parcel", "please look at example.com"]
+    found = gather([*said, "parcels.csv", "my parcels.csv", "parcel"], "text", no_lines)
+    assert [each.raw for each in found.items] == [*said, None, None, None]
+    assert len(found.notes) == 2
 
 
 def test_a_text_file_is_one_text(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_a_text_file_is_one_text(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe\xff")
     found = gather([str(tmp_path)], "text", no_lines)
     assert found.items[0].raw == "one\ntwo"
-    assert found.items[1].error == "not a text in UTF-8"
+    assert "looks like UTF-16" in found.items[1].error
 
 
 def test_a_table_gives_its_input_column(tmp_path: Path) -> None:
@@ -90,6 +91,58 @@ def test_a_table_of_the_other_kind_is_refused(tmp_path: Path) -> None:
     table.write_text("message\nfirst text\nsecond text\n", encoding="utf-8")
     with pytest.raises(DataError, match="model takes 'image'"):
         gather([str(table)], "image", no_lines, Request(input="message"))
+
+
+def test_the_order_of_a_table_is_kept_where_rows_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("message,id\nfirst a,1\n,2\nragged,3,4\nsecond b,5\n ,6\n", encoding="utf-8")
+    found = gather([str(tmp_path / "t.csv")], "text", no_lines, Request(input="message"))
+    assert names(found) == ["row 1", "row 2", "row 3 (line 4)", "row 4", "row 5"]
+    assert [bool(each.error) for each in found.items] == [False, True, True, False, True]
+
+
+def test_several_columns_are_joined_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("subject,body\nparcel,where is it\nbill,too high\n", encoding="utf-8")
+    found = gather([str(tmp_path / "t.csv")], "text", no_lines, Request(input="subject,body"))
+    assert [each.raw for each in found.items] == ["parcel\nwhere is it", "bill\ntoo high"]
+
+
+def test_zips_spreadsheets_and_parquet_are_tables_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import zipfile
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from openpyxl import Workbook
+    from PIL import Image
+
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path / "cache"))
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "new.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "photos/a.png")
+        archive.writestr("photos/b.png", "broken")
+    found = gather([str(tmp_path / "new.zip")], "image", no_lines, Request(input="message"))
+    assert [(each.name, bool(each.error)) for each in found.items] == [("photos/a.png", False), ("photos/b.png", True)]
+    pq.write_table(pa.table({"message": ["one text"]}), tmp_path / "t.parquet")
+    book = Workbook()
+    for title in ("A", "B"):
+        sheet = book.create_sheet(title)
+        sheet.append(["message", "id"])
+        sheet.append([f"text {title}", 1])
+    book.save(tmp_path / "t.xlsx")
+    named = [str(tmp_path / "t.parquet"), f"{tmp_path / 't.xlsx'}#B"]
+    found = gather(named, "text", no_lines, Request(input="message"))
+    assert [each.raw for each in found.items] == ["one text", "text B"]
+
+
+def test_files_without_suffix_are_items_where_a_folder_holds_nothing_else(tmp_path: Path) -> None:
+    for name in ("10", "9"):
+        (tmp_path / name).write_text(f"text {name}")
+    assert [each.raw for each in gather([str(tmp_path)], "text", no_lines).items] == ["text 9", "text 10"]
+
+
+def test_rows_of_numbers(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    found = gather([str(tmp_path / "t.csv"), "-"], "vector", lambda: ["5, 6\n", "x\n"])
+    assert [None if each.raw is None else list(each.raw) for each in found.items] == [[1, 2], [3, 4], [5, 6], None]
 
 
 def test_names_that_are_not_unicode_can_be_printed(tmp_path: Path) -> None:

@@ -10,17 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from keiki.core.errors import DataError, UnreadableItem
+from keiki.core.errors import ColumnError, DataError, UnreadableItem
 from keiki.core.files import sha256_bytes
+from keiki.data.labels import as_classes
 from keiki.data.names import item_name, listing, natural, printable, spelled, twin_notes
-from keiki.data.passage import legible
-from keiki.data.picture import SUFFIXES, read_file, sniff
+from keiki.data.passage import decoded, legible
+from keiki.data.picture import STRANGER, SUFFIXES, read_file, sniff
 from keiki.data.sources.base import SOURCES, Request, Source
+from keiki.data.sources.layout import is_system, metadata, shards, tables
+from keiki.data.sources.places import TEXTS
 from keiki.data.task import PARTS, Dataset, Items, Modality, Part, Raw, Skipped
 
-TEXTS = frozenset({".txt"})
-_SYSTEM = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})
 _VISITS = 8  # of one real folder by way of links; more is a maze
+_DEEPEST = 100  # folders in one another
+_MIXED = 0.2  # of the more frequent kind of file, above which the other is no accident
+_ABOUT = frozenset({"readme", "license", "licence", "attribution", "classes", "labels", "notes", "info", "changelog"})
+_LOOKED_AT = 50  # files without suffix that are looked into
 
 
 @SOURCES.add("folder")
@@ -32,23 +37,41 @@ class FolderSource(Source):
 
     @classmethod
     def matches(cls, path: Path) -> bool:
-        return path.is_dir()
+        return path.is_dir() and not metadata(path) and not shards(path)
 
     @classmethod
     def read(cls, path: Path, request: Request) -> Dataset:
-        walk = _Walk(path)
+        refuse_columns(path, request)
+        walk = Walk(path)
         files = list(walk.files())
-        modality = _modality(files)
-        found = _Found(path, modality, skipped=walk.skipped)
+        modality, suffixes = _kind(path, files)
+        found = _Found(path, modality, suffixes, skipped=walk.skipped)
         for each in files:
             found.add(each)
         if not found.ids:
-            raise DataError(_nothing(path, files, found.skipped), hint=_layout())
-        parts = _parts(found.ids)
-        return _labelled(path, found, parts) if request.labelled else _unlabelled(path, found, parts)
+            raise DataError(_nothing(path, files, found.skipped), hint=_layout(path))
+        parts = parts_of(found.ids)
+        if request.labelled:
+            if request.learned:
+                _refuse_unknown_parts(path, found.ids)
+            return _labelled(path, found, parts, request.learned)
+        return _unlabelled(path, found, parts)
 
 
-class _Walk:
+def refuse_columns(path: Path, request: Request) -> None:
+    """Raise ColumnError where columns are named, which a folder does not have."""
+    options = ("input", "label", "group", "time", "files")
+    asked = {option: value for option in options if (value := getattr(request, option))}
+    if asked and request.strict:
+        option, column = next(iter(asked.items()))
+        raise ColumnError(
+            f"The folder '{path}' has no columns, so --{option} '{column}' means nothing there.",
+            hint="Put a metadata.csv with the columns file_name and what else you know into the folder, or give such a "
+            "table, with --files FOLDER for where its files lie.",
+        )
+
+
+class Walk:
     """All files below a folder in natural order; links are followed, but never in a circle."""
 
     def __init__(self, root: Path) -> None:
@@ -71,9 +94,12 @@ class _Walk:
         if here in above or self._visits[here] > _VISITS:
             self._skip(folder, "a link that leads back to a folder above it" if here in above else "linked too often")
             return
+        if len(above) > _DEEPEST:
+            self._skip(folder, "nested too deeply")
+            return
         for name in children:
             child = folder / name
-            if name.startswith(".") or name.casefold() in _SYSTEM:
+            if is_system(name):
                 self._skip(child, "hidden or system file", foreign=True)
             elif os.path.isdir(child):  # False, where Path.is_dir would raise
                 yield from self._below(child, (*above, here))
@@ -90,27 +116,40 @@ class _Found:
 
     root: Path
     modality: Modality
+    suffixes: frozenset[str]
     ids: list[str] = field(default_factory=list)
     raws: list[Raw] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    encodings: Counter[str] = field(default_factory=Counter)
 
     def add(self, path: Path) -> None:
         name = item_name(path, self.root)
         suffix = path.suffix.lower()
-        meant = suffix in (SUFFIXES if self.modality == "image" else TEXTS)
+        meant = suffix in self.suffixes
         try:
             if not meant:
                 _refuse_stranger(path, self.modality)
             data = read_file(path)
-            raw = _picture(path, data) if self.modality == "image" else _text(data)
+            raw, digest = self._picture(path, data) if self.modality == "image" else self._text(data)
         except UnreadableItem as problem:
             reason = problem.reason if meant else f"not {_noun(self.modality)} ({suffix or 'no suffix'})"
             self.skipped.append(Skipped(name, reason, foreign=not meant))
             return
         self.ids.append(name)
         self.raws.append(raw)
-        self.digests.append(sha256_bytes(data))
+        self.digests.append(digest)
+
+    def _picture(self, path: Path, data: bytes) -> tuple[Raw, str]:
+        if sniff(data) is None:
+            raise UnreadableItem(STRANGER)
+        return path, sha256_bytes(data)
+
+    def _text(self, data: bytes) -> tuple[Raw, str]:
+        text, encoding = decoded(data)
+        clean = legible(text)
+        self.encodings.update([encoding] if encoding else [])
+        return clean, sha256_bytes(clean.encode("utf-8"))
 
     def dataset(self, keep: list[int], labels: list[str] | None, parts: list[Part], notes: list[str]) -> Dataset:
         items = Items(self.modality, tuple(self.ids), tuple(self.raws), tuple(self.digests))
@@ -119,7 +158,7 @@ class _Found:
             items=items,
             labels=None if labels is None else tuple(labels),
             parts=tuple(parts),
-            notes=tuple(notes),
+            notes=(*notes, *_encodings(self.encodings)),
             skipped=tuple(self.skipped),
         )
         return whole.take(keep)
@@ -138,30 +177,53 @@ def _refuse_stranger(path: Path, modality: Modality) -> None:
         raise UnreadableItem("not a picture")
 
 
-def _picture(path: Path, data: bytes) -> Path:
-    if sniff(data) is None:
-        raise UnreadableItem("not a picture (JPEG, PNG, WebP, BMP, GIF or TIFF)")
-    return path
-
-
-def _text(data: bytes) -> str:
-    try:
-        return legible(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as problem:
-        raise UnreadableItem("not UTF-8 text") from problem
+def _encodings(found: Counter[str]) -> list[str]:
+    return [
+        f"{count} text file{'s are' if count > 1 else ' is'} not UTF-8 and {'were' if count > 1 else 'was'} taken for "
+        f"{encoding}."
+        for encoding, count in sorted(found.items())
+    ]
 
 
 def _noun(modality: Modality) -> str:
     return "a picture" if modality == "image" else "a text file"
 
 
-def _modality(files: list[Path]) -> Modality:
-    """Texts where there are more .txt files than pictures, by their names."""
-    counts = Counter(path.suffix.lower() for path in files)
-    return "text" if sum(counts[s] for s in TEXTS) > sum(counts[s] for s in SUFFIXES) else "image"
+def _kind(root: Path, files: list[Path]) -> tuple[Modality, frozenset[str]]:
+    """What the files are, and the suffixes of those that are meant: texts where there are more of them than pictures.
+
+    Texts that belong to a picture (a caption of the same name, a README) do not count. Where no suffix says anything,
+    the first bytes of files without suffix do. Raises DataError where there are many of both.
+    """
+    pictures = {path.with_suffix("") for path in files if path.suffix.lower() in SUFFIXES}
+    texts = [path for path in files if path.suffix.lower() in TEXTS and not _is_beside(path, pictures)]
+    if pictures and texts and min(len(pictures), len(texts)) > _MIXED * max(len(pictures), len(texts)):
+        raise DataError(
+            f"'{root}' holds {len(pictures)} pictures and {len(texts)} text files, and either could be the items.",
+            hint="Move away the ones that are none, or give a table that names the files.",
+        )
+    if texts or pictures or all(path.suffix for path in files):
+        return ("text", TEXTS) if len(texts) > len(pictures) else ("image", SUFFIXES)
+    bare = [path for path in files if not path.suffix]
+    step = max(1, len(bare) // _LOOKED_AT)
+    return ("text", TEXTS | {""}) if all(map(_is_text, bare[::step][:_LOOKED_AT])) else ("image", SUFFIXES)
 
 
-def _parts(ids: list[str]) -> dict[str, Part]:
+def _is_beside(path: Path, pictures: set[Path]) -> bool:
+    """Whether a text says something of a picture, or of all."""
+    return path.with_suffix("") in pictures or path.stem.casefold() in _ABOUT
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            start = file.read(4096)
+        return bool(start) and sniff(start) is None and b"\0" not in start and bool(decoded(start)[0].strip())
+    except (OSError, UnreadableItem):
+        return False
+
+
+def parts_of(ids: list[str]) -> dict[str, Part]:
     """Top folders that are parts of a split: train with class folders in it, and beside it nothing but parts.
 
     A class may be called 'train' (cars, buses, trains): then pictures lie in it directly.
@@ -173,7 +235,23 @@ def _parts(ids: list[str]) -> dict[str, Part]:
     return named if has_train and (len(named) == len(tops) or len(deep) >= 2) else {}
 
 
-def _labelled(path: Path, found: _Found, parts: dict[str, Part]) -> Dataset:
+def _refuse_unknown_parts(path: Path, ids: list[str]) -> None:
+    """Raise DataError where a folder beside 'train' holds the same classes but is called like no part of a split."""
+    inside: dict[str, set[str]] = {}
+    for top, *rest in (name.split("/") for name in ids):
+        inside.setdefault(top, set()).update(rest[:1] if len(rest) > 1 else ())
+    train = next((top for top in inside if PARTS.get(top.casefold()) == "train" and inside[top]), None)
+    unknown = [top for top in inside if train and top.casefold() not in PARTS and inside[top] & inside[train]]
+    if train and unknown:
+        shared = sorted(inside[train] & inside[unknown[0]], key=natural)
+        raise DataError(
+            f"'{path}' looks like a split, because {listing([train, *unknown])} hold folders of the same names "
+            f"({listing(shared, 3)}); but {listing(unknown)} is no part that is known.",
+            hint=f"Call it one of {', '.join(sorted(PARTS))}, or move it away.",
+        )
+
+
+def _labelled(path: Path, found: _Found, parts: dict[str, Part], learned: bool) -> Dataset:
     place = 1 if parts else 0
     keep, labels, sides = [], [], []
     for i, name in enumerate(found.ids):
@@ -186,10 +264,12 @@ def _labelled(path: Path, found: _Found, parts: dict[str, Part]) -> Dataset:
         else:
             keep.append(i)
     if not keep:
-        raise DataError(f"The pictures in '{path}' lie in no class folders.", hint=_layout())
+        raise DataError(f"The {_noun(found.modality)[2:]}s in '{path}' lie in no class folders.", hint=_layout(path))
     classes = sorted({labels[i] for i in keep}, key=natural)
     _refuse_wrapper(path, found.ids, classes, place)
-    notes = [_said(found, parts, classes), *twin_notes(classes)]
+    kept = [labels[i] for i in keep]
+    dated = as_classes(kept, f"The folder '{path.name}'", "names of folders") if learned else ()
+    notes = [_said(found, parts, classes), *dated, *twin_notes(classes)]
     return found.dataset(keep, labels, sides, notes)
 
 
@@ -233,5 +313,7 @@ def _nothing(path: Path, files: list[Path], skipped: list[Skipped]) -> str:
     return f"The folder '{path}' holds {len(files)} files, but none that keiki can read: {reasons}."
 
 
-def _layout() -> str:
-    return "Give a folder with one subfolder a class (photos/cat/1.jpg, photos/dog/2.jpg), or a table."
+def _layout(path: Path) -> str:
+    usual = "Give a folder with one subfolder a class (photos/cat/1.jpg, photos/dog/2.jpg), or a table."
+    found = tables(path)
+    return usual if not found else f"If the table in it says what the files are, give that: '{found[0]}'. {usual}"

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from keiki.core.errors import UnreadableItem
 from keiki.core.registry import Registry
 from keiki.data.task import Raw
 
@@ -57,6 +58,13 @@ class Transform(ABC):
 
 
 TRANSFORMS: Registry[type[Transform]] = Registry("transform", "keiki.data.transforms")
+
+
+def path_of(raw: Raw) -> Path:
+    """The file of a picture; raises UnreadableItem for an item that is none."""
+    if isinstance(raw, np.ndarray):
+        raise UnreadableItem("a row of numbers, not a picture")
+    return Path(raw)
 
 
 def restore(data: Mapping[str, Any], folder: Path) -> Transform:

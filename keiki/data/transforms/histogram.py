@@ -13,7 +13,7 @@ from PIL import Image
 
 from keiki.data.picture import decode
 from keiki.data.task import Raw
-from keiki.data.transforms.base import TRANSFORMS, Array, Transform
+from keiki.data.transforms.base import TRANSFORMS, Array, Transform, path_of
 
 
 @TRANSFORMS.add("histogram")
@@ -38,7 +38,7 @@ class HistogramTransform(Transform):
 
     def prepare(self, raw: Raw) -> Array:
         """float32 (D,); raises UnreadableItem."""
-        return self.from_picture(decode(Path(raw)))
+        return self.from_picture(decode(path_of(raw)))
 
     def from_picture(self, image: Image.Image) -> Array:
         """The same from a decoded picture."""

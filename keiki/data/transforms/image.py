@@ -13,7 +13,7 @@ from PIL import Image
 from keiki.core.errors import OptionError
 from keiki.data.picture import DETAIL, decode
 from keiki.data.task import Raw
-from keiki.data.transforms.base import TRANSFORMS, Array, Transform
+from keiki.data.transforms.base import TRANSFORMS, Array, Transform, path_of
 
 _FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 View = Literal["squash", "crop", "pad"]
@@ -47,7 +47,7 @@ class ImageTransform(Transform):
 
     def prepare(self, raw: Raw) -> Array:
         """The picture as uint8 (size, size, 3); raises UnreadableItem."""
-        return self.from_picture(decode(Path(raw), self.detail))
+        return self.from_picture(decode(path_of(raw), self.detail))
 
     def from_picture(self, image: Image.Image) -> Array:
         """The same from a picture that was decoded with this transform's `detail`."""

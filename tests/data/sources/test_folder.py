@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from keiki.core.errors import DataError
-from keiki.core.files import sha256_file
+from keiki.core.errors import ColumnError, DataError
+from keiki.core.files import sha256_bytes, sha256_file
+from keiki.data.picture import STRANGER
 from keiki.data.sources.base import Request, read
 from keiki.data.task import Dataset
 
@@ -51,6 +52,37 @@ def test_split_folders_are_parts(tmp_path: Path, names: tuple[str, ...]) -> None
     assert set(found.parts) == {"train", "val", "test"} if len(names) == 3 else {"train", "val"}
 
 
+@pytest.mark.parametrize("name", ["eval", "Evaluation", "holdout", "hold-out"])
+def test_what_others_call_a_test_part_is_one(tmp_path: Path, name: str) -> None:
+    put(tmp_path, *(f"{part}/{c}/{i}.png" for part in ("train", name) for c in ("cat", "dog") for i in range(2)))
+    found = read(tmp_path)
+    assert set(found.labels or ()) == {"cat", "dog"}
+    assert found.parts.count("test") == 4
+
+
+def test_a_part_of_unknown_name_is_refused_rather_than_taken_for_a_class(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{part}/{c}/{i}.png" for part in ("train", "spare") for c in ("cat", "dog") for i in range(2)))
+    with pytest.raises(
+        DataError, match="'train', 'spare' hold folders of the same names .*'cat', 'dog'.*'spare' is no"
+    ):
+        read(tmp_path)
+    assert len(read(tmp_path, Request(labelled=False))) == 8
+
+
+def test_captions_and_remarks_do_not_turn_pictures_into_texts(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{c}/{i}.png" for c in ("cat", "dog") for i in range(3)))
+    for c in ("cat", "dog"):
+        for i in range(3):
+            (tmp_path / c / f"{i}.txt").write_text("a caption")
+        (tmp_path / c / "README.txt").write_text("remarks")
+    found = read(tmp_path)
+    assert (found.items.modality, len(found)) == ("image", 6)
+    for i in range(4):
+        (tmp_path / "cat" / f"story {i}.txt").write_text("a story")
+    with pytest.raises(DataError, match="holds 6 pictures and 4 text files, and either could be the items"):
+        read(tmp_path)
+
+
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     put(tmp_path, "bus/1.png", "car/1.png", "train/1.png")
     assert read(tmp_path).labels == ("bus", "car", "train")
@@ -79,7 +111,7 @@ def test_what_is_no_picture_is_listed_with_its_reason(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert found.items.ids == ("cat/1.png", "dog/1.png", "dog/misnamed.dat")
     assert reasons(found) == {
-        "cat/page.jpg": "not a picture (JPEG, PNG, WebP, BMP, GIF or TIFF)",
+        "cat/page.jpg": STRANGER,
         "cat/zero.jpg": "empty file",
         "cat/notes.md": "not a picture (.md)",
         "cat/Thumbs.db": "hidden or system file",
@@ -171,8 +203,11 @@ def test_empty_folders_are_said_to_be_empty(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "data.parquet").write_text("x")
-    with pytest.raises(DataError, match=r"none that keiki can read: data.parquet: not a picture \(.parquet\)"):
+    (tmp_path / "film.mp4").write_text("x")
+    (tmp_path / "data.csv").write_text("text,label\n")
+    with pytest.raises(
+        DataError, match=r"none that keiki can read: data.csv: not a picture .* give that: '.*data.csv'"
+    ):
         read(tmp_path)
 
 
@@ -206,7 +241,48 @@ def test_folders_of_text_files(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "bad/3.txt").write_bytes(b"\xff\xfe\xfd")
+    (tmp_path / "bad/4.txt").write_bytes("schlecht, größer".encode("utf-16"))
+    (tmp_path / "bad/5.txt").write_bytes("schön\r\nlang".encode("cp1252"))
     found = read(tmp_path)
     assert found.items.modality == "text"
-    assert found.items.raws == ("poor", "mit BOM", "fine")
-    assert reasons(found) == {"bad/3.txt": "not UTF-8 text", "good/2.txt": "empty text"}
+    assert found.items.raws == ("poor", "mit BOM", "schlecht, größer", "schön\r\nlang", "fine")
+    assert found.items.digests[1] == sha256_bytes(b"mit BOM")
+    assert reasons(found) == {
+        "bad/3.txt": "it looks like UTF-16 but breaks off or is damaged at byte 2",
+        "good/2.txt": "empty text",
+    }
+    assert "1 text file is not UTF-8 and was taken for Windows-1252." in found.notes
+
+
+def test_texts_and_pictures_without_suffix(tmp_path: Path) -> None:
+    for name in ("news/autos/101551", "news/autos/101552", "news/space/60151"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"From: somebody\n\nText {name}")
+    found = read(tmp_path / "news")
+    assert (found.items.modality, found.labels) == ("text", ("autos", "autos", "space"))
+    put(tmp_path / "photos", "cat/1", "dog/2")
+    assert (read(tmp_path / "photos").items.modality, len(read(tmp_path / "photos"))) == ("image", 2)
+
+
+@pytest.mark.parametrize("option", ["input", "label", "group", "time", "files"])
+def test_columns_are_refused_with_a_next_step(tmp_path: Path, option: str) -> None:
+    put(tmp_path, "cat/1.png", "dog/1.png")
+    value = Path("x") if option == "files" else "x"
+    with pytest.raises(ColumnError, match=f"no columns, so --{option} 'x' means nothing.*metadata.csv.*--files"):
+        read(tmp_path, Request(**{option: value}))
+    assert len(read(tmp_path, Request(**{option: value}, strict=False))) == 2
+
+
+def test_a_folder_for_every_picture_is_no_set_of_classes(tmp_path: Path) -> None:
+    put(tmp_path, *(f"patient{i}/1.png" for i in range(40)))
+    with pytest.raises(DataError, match="40 different names of folders for 40 items"):
+        read(tmp_path)
+
+
+def test_endless_depth_is_listed(tmp_path: Path) -> None:
+    put(tmp_path, "cat/1.png", "dog/1.png")
+    deep = tmp_path / "dog"
+    for _ in range(300):
+        deep = deep / "d"
+    deep.mkdir(parents=True)
+    assert any(each.reason == "nested too deeply" for each in read(tmp_path).skipped)

@@ -174,6 +174,65 @@ def test_split_column_with_other_values_is_an_ordinary_column(tmp_path: Path) ->
     assert read(csv(tmp_path, "text,label,split\na,x,left\nb,y,right\n")).parts == ("", "")
 
 
+def test_one_word_that_is_no_part_is_refused_rather_than_the_split_dropped(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,label,split\na,x,train\nb,y,train\nc,x,test\nd,y,exam\n")
+    with pytest.raises(DataError, match="'exam' is no part that is known. Write dev, eval"):
+        read(path)
+    assert len(read(path, Request(labelled=False))) == 4
+    assert read(csv(tmp_path, "text,label,split\na,x,train\nb,y,holdout\n")).parts == ("train", "test")
+
+
+def test_numbers_of_classes_are_classes(tmp_path: Path) -> None:
+    ids = "".join(f"text {i},{i % 40}\n" for i in range(320))
+    assert len(set(read(csv(tmp_path, "text,kind\n" + ids), Request(label="kind")).labels or ())) == 40
+    ages = "".join(f"text {i},{i}\n" for i in range(320))
+    with pytest.raises(DataError, match="320 different numbers"):
+        read(csv(tmp_path, "text,kind\n" + ages), Request(label="kind"))
+
+
+def test_what_is_only_judged_may_have_any_labels(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,price\n" + "".join(f"text {i},{i * 1.5}\n" for i in range(50)))
+    assert len(read(path, Request(label="price", learned=False))) == 50
+
+
+def test_cells_that_say_nothing_make_no_group(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,label,who\na,x,NaN\nb,y,null\nc,x,p\nd,y,p\n")
+    groups = read(path, Request(group="who")).groups
+    assert groups is not None
+    assert len(set(groups)) == 3
+
+
+def test_files_that_were_named_are_never_taken_for_texts(tmp_path: Path) -> None:
+    for i in range(4):
+        Image.new("RGB", (4, 4), (i, 0, 0)).save(tmp_path / f"{i}.dat", "PNG")
+        (tmp_path / f"{i}.wav").write_bytes(b"RIFF....WAVE")
+    path = csv(tmp_path, "photo,label\n" + "".join(f"{i}.dat,{'ab'[i % 2]}\n" for i in range(4)))
+    assert read(path, Request(files=tmp_path, input="photo", label="label")).items.modality == "image"
+    assert read(path, Request(files=tmp_path)).items.modality == "image"
+    path = csv(tmp_path, "sound,label\n" + "".join(f"{i}.wav,{'ab'[i % 2]}\n" for i in range(4)))
+    with pytest.raises(ColumnError, match="column 'sound' names no pictures or text files there"):
+        read(path, Request(files=tmp_path, input="sound", label="label"))
+
+
+def test_a_broken_line_of_names_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Line 1 of .*must name the columns, cannot be read"):
+        read(csv(tmp_path, 'text,"label\na b,x\nc d,y\n'))
+
+
+def test_bad_bytes_after_the_mark_of_utf8_are_said(tmp_path: Path) -> None:
+    found = read(csv(tmp_path, b"\xef\xbb\xbftext,label\na b,x\ncaf\xe9 c,y\n"))
+    assert found.items.raws == ("a b", "caf\ufffd c")
+    assert any("damaged UTF-8 (line 3)" in note for note in found.notes)
+
+
+def test_a_label_of_endless_digits_is_a_label(tmp_path: Path) -> None:
+    from keiki.data.names import natural
+
+    long = "7" * 5000
+    found = read(csv(tmp_path, f"text,label\na,{long}\nb,8\n"))
+    assert sorted(found.labels or (), key=natural) == ["8", long]
+
+
 def test_groups_only_where_asked_for(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,label,patient\na,x,p1\nb,y,p1\nc,x,\nd,x,\n")
     assert read(path).groups is None
@@ -212,8 +271,32 @@ def test_file_column_below_another_folder(tmp_path: Path) -> None:
     assert len(found) == 3
     assert reasons(found)["gone.png"] == "no such file"
     assert reasons(found)["broken.png"].startswith("not a picture")
+    assert len(read(path)) == 3  # found below the folder of the table as well, since each name is there once
+    (tmp_path / "elsewhere").rename(tmp_path.parent / f"{tmp_path.name}-gone")
     with pytest.raises(ColumnError, match="--files FOLDER"):
         read(path)
+
+
+def test_names_without_suffix_are_files_where_nothing_else_is_an_input(tmp_path: Path) -> None:
+    pictures(tmp_path, "train/a1.png", "train/b2.png", "train/c3.png", "train/d4.png")
+    found = read(csv(tmp_path, "id,breed\na1,x\nb2,y\nc3,x\nd4,y\n"))
+    assert found.items.modality == "image"
+    assert any("'a1' is 'train/a1.png'" in note for note in found.notes)
+
+
+def test_a_column_may_name_text_files(tmp_path: Path) -> None:
+    for i in range(4):
+        (tmp_path / f"{i}.txt").write_text(f"text number {i}")
+    found = read(csv(tmp_path, "file,label\n" + "".join(f"{i}.txt,{'ab'[i % 2]}\n" for i in range(4))))
+    assert found.items.modality == "text"
+    assert found.items.raws[2] == "text number 2"
+    assert found.items.ids[2] == "2.txt"
+
+
+def test_a_file_named_twice_is_two_items(tmp_path: Path) -> None:
+    pictures(tmp_path, "1.png", "2.png")
+    found = read(csv(tmp_path, "file,label\n1.png,a\n2.png,b\n1.png,b\n"))
+    assert found.items.ids == ("1.png", "2.png", "1.png (row 3)")
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -247,6 +330,116 @@ def test_large_cells_nul_and_odd_line_ends(tmp_path: Path) -> None:
     found = read(csv(tmp_path, f"text,label\r\n{big},x\r\na\x00b,y\r\nu\u2028v,x\r\n"))
     assert len(str(found.items.raws[0])) == len(big)
     assert found.items.raws[1:] == ("a b", "u\u2028v")
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;\r"])
+def test_the_separator_that_a_table_names_is_taken(tmp_path: Path, line: str) -> None:
+    found = read(csv(tmp_path, f"{line}\ntext;label\na, b;x\nc;d;y\ne;y\n"))
+    assert found.items.raws == ("a, b", "e")
+    assert reasons(found) == {"row 2 (line 4)": "3 cells instead of 2"}
+
+
+def test_lines_of_nothing_but_separators_are_empty(tmp_path: Path) -> None:
+    found = read(csv(tmp_path, "text;label;;\na b;x;;\n;;;\nc d;y;;\n;;;\n"))
+    assert (found.items.ids, found.skipped) == (("row 1", "row 3"), ())
+
+
+def test_empty_cells_too_many_do_no_harm(tmp_path: Path) -> None:
+    found = read(csv(tmp_path, "text,label\na b,x,\nc d,y,,\n"))
+    assert (found.items.raws, found.skipped) == (("a b", "c d"), ())
+
+
+def test_excels_unicode_text(tmp_path: Path) -> None:
+    data = "text\tlabel\r\nGröße, Länge\tx\r\nplain\ty\r\n".encode("utf-16")
+    found = read(csv(tmp_path, data, "tickets.txt"))
+    assert found.items.raws == ("Größe, Länge", "plain")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04" + bytes(50), "a zip or a spreadsheet. Rename"),
+        (b"\xd0\xcf\x11\xe0" + bytes(50), "an old or protected spreadsheet. Open it"),
+        (b"PAR1" + bytes(50), "a Parquet file. Rename"),
+        (b"\x1f\x8b" + bytes(50), "packed by gzip. Unpack"),
+        (b"%PDF-1.4", "a PDF. Save"),
+        (b"  <!DOCTYPE HTML><html>Sign in</html>", "a web page or XML. Perhaps a page to log in"),
+        (bytes(range(1, 255)) * 4, "not a text"),
+    ],
+)
+def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        read(csv(tmp_path, content))
+
+
+def test_more_columns_than_any_table_has_are_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="2,000,000 columns; the limit is 16,384"):
+        read(csv(tmp_path, b"," * 2_000_000 + b"\n1\n"))
+
+
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
+def test_json_nested_without_end_is_refused(tmp_path: Path, name: str) -> None:
+    for text in ("[" * 100_000, '{"a":' * 100_000):
+        with pytest.raises(DataError):
+            read(csv(tmp_path, text, name))
+
+
+def test_json_lines_and_lists_whatever_the_suffix(tmp_path: Path) -> None:
+    rows = [{"text": "a b", "label": "x"}, {"text": "c d", "label": "y"}]
+    lines = "\n".join(map(json.dumps, rows))
+    assert len(read(csv(tmp_path, lines, "data.json"))) == 2
+    assert len(read(csv(tmp_path, json.dumps(rows, indent=1), "data.jsonl"))) == 2
+
+
+def test_messages_can_be_printed_whatever_stands_in_the_cells(tmp_path: Path) -> None:
+    with pytest.raises(ColumnError) as caught:
+        read(csv(tmp_path, "a\x07\x1b[31m,b\nx\x00\x85 y and some words,z\nand more words,v\n"), Request(label="l\x00"))
+    assert str(caught.value).isprintable()
+
+
+def test_a_part_of_what_has_none_is_refused(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,label\na,x\nb,y\n")
+    with pytest.raises(DataError, match="has no parts to choose from. Leave out '#Sheet2'"):
+        read(Path(f"{path}#Sheet2"))
+    assert len(read(csv(tmp_path, "text,label\na b,x\nc d,y\n", "a#b.csv"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("t.xls", "Save it as .xlsx"),
+        ("t.tar.gz", "Unpack it"),
+        ("t.pkl", "may run code"),
+        ("t.docx", "Save the rows as a table"),
+        ("t.png", "one picture; give the folder"),
+        ("t.xyz", "They are: "),
+    ],
+)
+def test_other_formats_are_refused_with_what_to_do(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        read(csv(tmp_path, b"x", name))
+
+
+def test_times_are_read_from_the_column_that_is_asked_for(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,label,day\na,x,2026-01-01\nb,,2026-01-02\nc,y,2026-01-03\n")
+    found = read(path, Request(time="day"))
+    assert found.times is not None
+    assert found.times[1] - found.times[0] == 2 * 86_400
+    assert read(path).times is None
+    with pytest.raises(DataError, match="row 3"):
+        read(csv(tmp_path, "text,label,day\na,x,2026-01-01\nb,y,2026-01-02\nc,y,soon\n"), Request(time="day"))
+
+
+def test_groups_and_times_may_be_missing_where_they_were_named_for_other_data(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,label\na,x\nb,y\n")
+    found = read(path, Request(group="patient", time="day", strict=False))
+    assert (found.groups, found.times) == (None, None)
+
+
+def test_dates_are_not_guessed_to_be_the_label(tmp_path: Path) -> None:
+    rows = "".join(f"words number {i},2026-01-0{1 + i % 2},{'xy'[i % 2]}\n" for i in range(12))
+    found = read(csv(tmp_path, "was,tag_am,wer\n" + rows))
+    assert set(found.labels or ()) == {"x", "y"}
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"text,label\n", b"\x00\x00"])
