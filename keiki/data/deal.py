@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -59,6 +60,73 @@ def deal(labels: Index, groups: Index, shares: Sequence[float], rng: np.random.G
         rows, content = contents[at]
         sides[rows] = table.place(content)
     return sides
+
+
+def draw(labels: Index, groups: Index, share: float, rng: np.random.Generator) -> Index:
+    """Rows (M,), sorted, of whole clusters that make up `share` of all items and, as well as can be, of each class.
+
+    They are dealt first. Then each class of which everything was drawn gets a cluster back, the smallest; and as long
+    as the whole falls short, clusters of the classes that fall short most are added (the method of the largest
+    remainder), but never the last one of a class. At most half of such a cluster may go beyond the share.
+
+    >>> labels = np.repeat(np.arange(10), 4)
+    >>> len(draw(labels, np.arange(40), 0.1, np.random.default_rng(0)))
+    4
+    """
+    drawn = deal(labels, groups, [share, 1 - share], rng) == 0
+    clusters = _Clusters(labels, groups, drawn)
+    order = rng.permutation(len(clusters.rows))
+    clusters.give_back(order)
+    clusters.top_up(order, share)
+    return np.flatnonzero(clusters.drawn)
+
+
+class _Clusters:
+    """Clusters by number: their rows and how many items of each class they hold; and which rows are drawn so far."""
+
+    def __init__(self, labels: Index, groups: Index, drawn: npt.NDArray[np.bool_]) -> None:
+        members: dict[int, list[int]] = {}
+        for row, group in enumerate(groups.tolist()):
+            members.setdefault(group, []).append(row)
+        self.rows = list(members.values())
+        self.contents = [Counter(labels[rows].tolist()) for rows in self.rows]
+        self.drawn = drawn.copy()
+        self.is_drawn = [bool(drawn[rows[0]]) for rows in self.rows]
+        self.totals = np.bincount(labels)
+        self.left = Counter(labels[~drawn].tolist())  # items of each class that are not drawn
+
+    def give_back(self, order: Index) -> None:
+        """Undo the smallest cluster of each class that was drawn whole, the first in `order` among equals."""
+        for at in sorted(order.tolist(), key=lambda at: len(self.rows[at])):
+            if self.is_drawn[at] and any(not self.left[c] for c in self.contents[at]):
+                self._put(at, False)
+
+    def top_up(self, order: Index, share: float) -> None:
+        """Draw more clusters, those of the classes that fall short most first, until `share` of all is drawn."""
+        missing = share * len(self.drawn) - int(self.drawn.sum())
+        heap = [
+            (-self._shortfall(at, share), place, at) for place, at in enumerate(order.tolist()) if not self.is_drawn[at]
+        ]
+        heapq.heapify(heap)
+        while heap and missing >= 0.5:
+            known, place, at = heapq.heappop(heap)
+            now = -self._shortfall(at, share)
+            if now > known:  # others of its classes were drawn since
+                heapq.heappush(heap, (now, place, at))
+            elif len(self.rows[at]) <= 2 * missing and all(self.left[c] > n for c, n in self.contents[at].items()):
+                self._put(at, True)
+                missing -= len(self.rows[at])
+
+    def _shortfall(self, at: int, share: float) -> float:
+        """How many items its classes fall short of their share, the mean over the items of a cluster."""
+        short = sum(n * (self.left[c] - (1 - share) * self.totals[c]) for c, n in self.contents[at].items())
+        return float(short) / len(self.rows[at])
+
+    def _put(self, at: int, drawn: bool) -> None:
+        self.is_drawn[at] = drawn
+        self.drawn[self.rows[at]] = drawn
+        for c, n in self.contents[at].items():
+            self.left[c] += -n if drawn else n
 
 
 class _Table:

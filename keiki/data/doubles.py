@@ -1,24 +1,35 @@
-"""Exact copies that spoil an evaluation: across given parts, or under two labels."""
+"""Copies that spoil an evaluation: across given parts, or under two labels."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from keiki.data.names import listing
 from keiki.data.task import Dataset, Part
 
 Warnings = tuple[dict[str, str], ...]
+Keys = Sequence[Hashable | None]  # (N,) rows of one key are copies of one another; None = of nothing
+_LEAKED = "test items are exact or near copies of training items"
 
 
-def double_warnings(data: Dataset, parts: Sequence[Part]) -> Warnings:
-    """Warnings for copies under two labels, and for copies and groups that stand on two sides of a given split."""
-    groups = data.groups or ()
+def double_warnings(data: Dataset, parts: Sequence[Part], alike: Mapping[str, Hashable] | None = None) -> Warnings:
+    """Warnings for copies under two labels, and for copies and groups that stand on two sides of a given split.
+
+    alike: content (digest) -> its set of near copies.
+    """
+    near = alike or {}
+    copies = [near.get(content, content) for content in data.items.digests]
     return (
         *_contradictions(data),
-        *_across(data, parts, data.items.digests, "exact copies of"),
-        *(_across(data, parts, groups, "in one group with") if groups else ()),
+        *_across(data, parts, copies, "exact or near copies of"),
+        *(_across(data, parts, data.groups, "in one group with") if data.groups else ()),
     )
+
+
+def is_of_leak(warning: Mapping[str, str]) -> bool:
+    """Whether a warning of `double_warnings` says that test items are copies of training items."""
+    return _LEAKED in warning["what"]
 
 
 def _contradictions(data: Dataset) -> Warnings:
@@ -43,8 +54,8 @@ def _contradictions(data: Dataset) -> Warnings:
     )
 
 
-def _across(data: Dataset, parts: Sequence[Part], keys: Sequence[str], how: str) -> Warnings:
-    learned = {key for key, part in zip(keys, parts, strict=True) if part == "train"}
+def _across(data: Dataset, parts: Sequence[Part], keys: Keys, how: str) -> Warnings:
+    learned = {key for key, part in zip(keys, parts, strict=True) if part == "train" and key is not None}
     warnings = []
     for part, noun in (("val", "validation"), ("test", "test")):
         names = [

@@ -14,8 +14,10 @@ from PIL import Image
 
 from keiki.core.errors import UnreadableItem
 from keiki.core.files import sha256_bytes
+from keiki.data.exif import taken
+from keiki.data.fingerprint import fingerprint
 from keiki.data.passage import legible
-from keiki.data.picture import open_picture
+from keiki.data.picture import Picture, open_picture
 
 THUMBNAIL = 96  # pixels of the longer side
 QUALITY = 80
@@ -27,7 +29,9 @@ class Fact:
 
     error: why the item cannot be read, or None. Pictures: width and height as displayed, format and mode of the file,
     file_bytes, `pixels` = SHA-256 of the picture squashed to 96 x 96 RGB (equal for copies that differ only in
-    metadata or lossless container), thumbnail = JPEG. Texts: characters and words.
+    metadata or lossless container), fingerprint = perceptual hash of 64 bits as 16 hexadecimal digits (near for
+    pictures that look alike), taken = EXIF's moment of exposure ('2026-11-21T15:04:05', '' where there is none),
+    thumbnail = JPEG. Texts: characters and words.
     """
 
     error: str | None = None
@@ -38,6 +42,8 @@ class Fact:
     file_bytes: int = 0
     pixels: str = ""
     thumbnail: bytes = b""
+    taken: str = ""
+    fingerprint: str = ""
     characters: int = 0
     words: int = 0
 
@@ -65,8 +71,18 @@ def image_fact(raw: Path | bytes) -> tuple[Fact, Image.Image | None]:
         file_bytes=picture.file_bytes,
         pixels=sha256_bytes(square.tobytes()),
         thumbnail=thumbnail(picture.image),
+        taken=taken(_exif(picture, raw)),
+        fingerprint=fingerprint(square),
     )
     return fact, picture.image
+
+
+def _exif(picture: Picture, raw: Path | bytes) -> bytes:
+    """The EXIF data of a file; a TIFF is built of such tags itself."""
+    if picture.format == "TIFF":
+        return raw if isinstance(raw, bytes) else raw.read_bytes()
+    found = picture.image.info.get("exif", b"")
+    return found if isinstance(found, bytes) else b""
 
 
 def text_fact(text: str) -> Fact:

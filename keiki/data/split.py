@@ -1,52 +1,66 @@
 """From a dataset to a task: what is trained on, what the estimate is made from, what has to stay together.
 
-Given parts are honoured. Otherwise a test set of a fifth is set apart from 2,000 items on; below, outer folds are made
-(nested cross-validation) and no item is lost to a test set. Groups and exact duplicates stay on one side.
+Given parts are honoured. With times, the newest fifth is the test set. Otherwise a test set of a fifth is set apart
+from 2,000 items on; below, outer folds are made (nested cross-validation) and no item is lost to a test set. Groups,
+exact and near duplicates stay on one side.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from keiki.core.errors import DataError, RequestError
 from keiki.core.random import Randomness
-from keiki.data.deal import clusters, deal
+from keiki.data.deal import clusters, deal, draw
 from keiki.data.doubles import double_warnings
 from keiki.data.names import listing, natural
+from keiki.data.newest import newest
 from keiki.data.task import Dataset, Index, Part, Skipped, Target, Task
+from keiki.data.vectors import refuse_width, repeats_by_chance
 
 NESTED_BELOW = 2000  # items; from here on a held-out fifth is judged precisely enough
 REPEATED_BELOW = 200  # items; below, the outer folds are drawn three times
 FOLDS = 5
+LEAST_MET = 0.75  # of a share that was asked for, below which a warning says so
 HELD_OUT = 0.2
 
 Given = Dataset | float | None
+Alike = Mapping[str, Hashable]  # content (digest) -> the set of near copies that it is of
 
 
 def make_task(
-    dataset: Dataset, *, val: Given = None, test: Given = None, seed: int = 0, name: str | None = None
+    dataset: Dataset,
+    *,
+    val: Given = None,
+    test: Given = None,
+    seed: int = 0,
+    name: str | None = None,
+    alike: Alike | None = None,
 ) -> Task:
     """The task that `dataset` poses. val, test: a dataset of their own, a share of the training items, or None.
 
-    Raises DataError where there are no labels, fewer than two classes, or nothing that could be evaluated.
+    Items of one set in `alike` stay on one side, like those of a group. Where the dataset knows times and no test set
+    is given, the newest items are the test set. Raises DataError where there are no labels, fewer than two classes, one
+    group only, or nothing that could be evaluated.
     """
     _check_shares(val, test)
-    rows = _unseen_classes_out(_joined(dataset, val, test))
+    rows = _joined(dataset, val, test)
+    random = Randomness(seed)
+    declared = rows.has("test")
+    if rows.data.times is not None and not declared:
+        rows = _newest_tested(rows, _share(test), _together(rows, alike))
+    chosen = rows.has("test")
+    rows = _unseen_classes_out(rows)
+    if chosen and not rows.has("test"):
+        raise DataError("No test item is of a class that the training data hold.", hint="Check the class names.")
     target = Target(_classes(rows))
     labels = target.encode(rows.data.labels or ())
-    groups = clusters(rows.data.items.digests, rows.data.groups or [None] * len(rows.data))
-    random = Randomness(seed)
-    if isinstance(test, float):
-        rows = rows.moved("test", _drawn(rows, labels, groups, test, random.numpy("test")))
-    elif not rows.has("test") and len(rows.at("train")) >= NESTED_BELOW:
-        rows = rows.moved("test", _drawn(rows, labels, groups, HELD_OUT, random.numpy("test")))
-    if isinstance(val, float):
-        rows = rows.moved("val", _drawn(rows, labels, groups, val, random.numpy("val")))
-    declared = isinstance(test, Dataset) or "test" in dataset.parts
-    if declared and not rows.has("test"):
-        raise DataError("No test item is of a class that the training data hold.", hint="Check the class names.")
+    groups = _together(rows, alike)
+    _refuse_one_group(rows, groups)
+    rows = _drawn_parts(rows, labels, groups, val, test, random)
     outer = np.full((0, len(labels)), -1, dtype=np.int64) if rows.has("test") else _outer(rows, labels, groups, random)
     judged = rows.at("test") if rows.has("test") else np.flatnonzero(outer.max(axis=0) >= 0)
     _refuse_nothing_judged(judged, target)
@@ -62,19 +76,26 @@ def make_task(
         protocol="nested" if len(outer) else "given" if declared else "held-out",
         outer=outer,
         random=random,
-        notes=(*rows.data.notes, *_kept_together(rows, groups)),
-        warnings=(*rows.warnings, *_not_judged(target, labels, judged), *double_warnings(rows.data, rows.parts)),
+        declared=rows.data.groups,
+        times=rows.data.times,
+        notes=(*rows.data.notes, *rows.notes, *_kept_together(rows, groups, alike)),
+        warnings=(
+            *rows.warnings,
+            *_not_judged(target, labels, judged),
+            *(() if repeats_by_chance(rows.data.items) else double_warnings(rows.data, rows.parts, alike)),
+        ),
         skipped=rows.data.skipped,
     )
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """All rows of all parts in one dataset with labels, the part of each, and what is to be warned of."""
+    """All rows of all parts in one dataset with labels, the part of each, and what is to be said and warned of."""
 
     data: Dataset
     parts: tuple[Part, ...]
     warnings: tuple[dict[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def at(self, part: Part) -> Index:
         return np.array([i for i, each in enumerate(self.parts) if each == part], dtype=np.int64)
@@ -85,6 +106,63 @@ class _Rows:
     def moved(self, part: Part, rows: Index) -> _Rows:
         chosen = set(rows.tolist())
         return replace(self, parts=tuple(part if i in chosen else each for i, each in enumerate(self.parts)))
+
+
+def _together(rows: _Rows, alike: Alike | None) -> Index:
+    """Cluster numbers (N,) of what may not be parted: copies, near copies, groups."""
+    contents = rows.data.items.digests
+    if repeats_by_chance(rows.data.items):  # equal rows of a few whole numbers are no copies
+        return clusters(rows.data.groups or [None] * len(contents))
+    alone: list[Hashable | None] = [None] * len(contents)
+    near = alone if alike is None else [alike.get(content) for content in contents]
+    return clusters(contents, rows.data.groups or alone, near)
+
+
+def _newest_tested(rows: _Rows, share: float, groups: Index) -> _Rows:
+    """With the newest training items as the test set; what reaches into a given validation set stays."""
+    train = rows.at("train")
+    elsewhere = groups[[i for i, part in enumerate(rows.parts) if part != "train"]]
+    free = train[~np.isin(groups[train], elsewhere)]
+    times = np.array(rows.data.times or (), dtype=np.float64)
+    found = newest(times[free], groups[free], share, len(train))
+    return replace(rows.moved("test", free[found.rows]), notes=(*rows.notes, found.note))
+
+
+def _drawn_parts(rows: _Rows, labels: Index, groups: Index, val: Given, test: Given, random: Randomness) -> _Rows:
+    """With the parts that are drawn by chance: a test share that was asked for or that many items allow, then val."""
+    if not rows.has("test") and (isinstance(test, float) or len(rows.at("train")) >= NESTED_BELOW):
+        chosen = _drawn(rows, labels, groups, _share(test), random.numpy("test"))
+        rows = (_warned(rows, "test", test, chosen) if isinstance(test, float) else rows).moved("test", chosen)
+    if isinstance(val, float):
+        chosen = _drawn(rows, labels, groups, val, random.numpy("val"))
+        rows = _warned(rows, "val", val, chosen).moved("val", chosen)
+    return rows
+
+
+def _warned(rows: _Rows, part: Part, share: float, chosen: Index) -> _Rows:
+    """The rows with a warning where far fewer were drawn than asked for; raises DataError where none was."""
+    n = len(rows.at("train"))
+    wanted = round(share * n)
+    if not wanted:
+        raise DataError(f"--{part} {share:g} is less than one of {n} items.", hint="Ask for a larger share.")
+    if not len(chosen):
+        raise DataError(
+            f"--{part} {share:g} asks for {wanted} items, but none of the {n} items may be set apart: each is needed "
+            "for training, or lies in one group with all others of its class.",
+            hint="Add items, or check the groups.",
+        )
+    if len(chosen) > LEAST_MET * wanted:
+        return rows
+    warning = {
+        "what": f"--{part} {share:g} asks for {wanted} items, but only {len(chosen)} could be set apart: the others "
+        "are needed for training, or lie in one group with all others of their class.",
+        "remedy": "Add items of other groups, or ask for a smaller share.",
+    }
+    return replace(rows, warnings=(*rows.warnings, warning))
+
+
+def _share(test: Given) -> float:
+    return test if isinstance(test, float) else HELD_OUT
 
 
 def _check_shares(val: Given, test: Given) -> None:
@@ -121,6 +199,7 @@ def _appended(first: Dataset, second: Dataset) -> Dataset:
             f"'{first.name}' holds items of kind {first.items.modality}, '{second.name}' of kind "
             f"{second.items.modality}; all parts must be of one kind."
         )
+    refuse_width(first.items, second.items)
     if first.labels is None or second.labels is None:
         nameless = second.name if second.labels is None else first.name
         raise DataError(f"'{nameless}' has no labels.", hint="Name the column: --label COLUMN")
@@ -129,12 +208,14 @@ def _appended(first: Dataset, second: Dataset) -> Dataset:
         items = replace(items, ids=tuple(f"{second.name}/{each}" for each in items.ids))
     alone = [f"{side} {i} alone" for side, each in (("first", first), ("second", second)) for i in range(len(each))]
     groups = [*(first.groups or alone[: len(first)]), *(second.groups or alone[len(first) :])]
+    times = None if first.times is None or second.times is None else first.times + second.times
     return replace(
         first,
         items=first.items + items,
         labels=first.labels + second.labels,
         parts=first.parts + second.parts,
         groups=tuple(groups) if first.groups or second.groups else None,
+        times=times,
         notes=tuple(dict.fromkeys((*first.notes, *second.notes))),
         skipped=first.skipped + second.skipped,
     )
@@ -159,7 +240,7 @@ def _unseen_classes_out(rows: _Rows) -> _Rows:
         "remedy": "Add training items of these classes, or check the spelling of the class names.",
     }
     kept = tuple(part for i, part in enumerate(rows.parts) if i not in gone)
-    return _Rows(data, kept, (*rows.warnings, warning))
+    return replace(rows, data=data, parts=kept, warnings=(*rows.warnings, warning))
 
 
 def _classes(rows: _Rows) -> tuple[str, ...]:
@@ -174,12 +255,10 @@ def _classes(rows: _Rows) -> tuple[str, ...]:
 
 
 def _drawn(rows: _Rows, labels: Index, groups: Index, share: float, rng: np.random.Generator) -> Index:
-    """Training rows for another part: `share` of each class, whole clusters, never all of a class."""
+    """Training rows for another part: `share` of those that may be parted, whole clusters, never all of a class."""
     train = rows.at("train")
     free = train[~_bound(labels, groups, train, rows)]
-    sides = deal(labels[free], groups[free], [share, 1 - share], rng)
-    drawn: Index = free[sides == 0]
-    return drawn
+    return free[draw(labels[free], groups[free], share, rng)] if len(free) else free
 
 
 def _outer(rows: _Rows, labels: Index, groups: Index, random: Randomness) -> Index:
@@ -216,6 +295,21 @@ def _bound(labels: Index, groups: Index, among: Index, rows: _Rows) -> np.ndarra
     return np.isin(groups[among], np.concatenate([fixed, elsewhere]))
 
 
+def _refuse_one_group(rows: _Rows, groups: Index) -> None:
+    """Raise DataError where nothing could be kept apart to judge by, because all items belong together."""
+    if len(np.unique(groups)) > 1:
+        return
+    if rows.data.groups and len(set(rows.data.groups)) == 1:
+        raise DataError(
+            f"All {len(groups)} items are of one group, '{rows.data.groups[0]}'; none can be kept apart to judge by.",
+            hint="Name another column with --group, or leave it out.",
+        )
+    raise DataError(
+        f"All {len(groups)} items are copies of one another or tied by groups; none can be kept apart to judge by.",
+        hint="Add items that differ, or check the groups.",
+    )
+
+
 def _refuse_nothing_judged(judged: Index, target: Target) -> None:
     if len(judged) == 0:
         raise DataError(
@@ -243,10 +337,11 @@ def _not_judged(target: Target, labels: Index, judged: Index) -> tuple[dict[str,
     )
 
 
-def _kept_together(rows: _Rows, groups: Index) -> tuple[str, ...]:
+def _kept_together(rows: _Rows, groups: Index, alike: Alike | None) -> tuple[str, ...]:
     sizes = np.bincount(groups, minlength=1)
     many = int((sizes > 1).sum())
-    what = "groups and exact copies" if rows.data.groups else "exact copies"
+    copies = "exact or near copies" if alike else "exact copies"
+    what = f"groups and {copies}" if rows.data.groups else copies
     if not many:
         return ()
     return (f"{many} set{'s' if many > 1 else ''} of {what} ({int(sizes[sizes > 1].sum())} items) kept together.",)

@@ -6,17 +6,87 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keiki.data.doubles import is_of_leak
+from keiki.data.language import NAMES, reads
 from keiki.data.task import Task
-from keiki.evaluation.report import sentences
+from keiki.evaluation.report import sentences, words
+from keiki.pipeline import figures
+from keiki.pipeline.findings import Cluster, Findings, GroupHint, Leak, Shift, Sizes
 
 FEW_TO_LEARN = 10  # training items of a class
 FEW_TO_JUDGE = 5  # test items of a class
 MANY_LOOKS = 3
+MANY_SMALL = 0.1  # share of pictures
+MANY_CUT = 0.1  # share of texts
+MANY_UNKNOWN = 0.02  # share of tokens; a vocabulary of word pieces knows nearly all of its own languages
+FOREIGN = 0.2  # share of texts
 
 
-def cautions(task: Task, looks: int | None) -> list[dict[str, str]]:
-    """All warnings of a run as {'what', 'remedy'}: of the split, unreadable items, small classes, a worn test set."""
-    return [*task.warnings, *_unreadable(task), *_small_classes(task), *_worn(looks)]
+def cautions(task: Task, looks: int | None, findings: Findings | None = None) -> list[dict[str, str]]:
+    """All warnings of a run as {'what', 'remedy'}: what spoils the estimate, then what spoils the model, then hints."""
+    found = findings or Findings()
+    own = [each for each in task.warnings if found.leak is None or not is_of_leak(each)]
+    noun = sentences.noun(task.modality)
+    return [
+        *(_leak(found.leak, noun) if found.leak else ()),
+        *own,
+        *_shift(found.shift),
+        *_torn(task, found.clusters),
+        *_unreadable(task),
+        *_small_classes(task),
+        *_language(found),
+        *_worn(looks),
+        *_suspects(found, noun),
+        *_sizes(found.sizes, len(task.items)),
+        *(each for hint in found.hints for each in _hint(hint, noun)),
+    ]
+
+
+def _leak(leak: Leak, noun: str) -> Iterator[dict[str, str]]:
+    name, n = words.metric_title(leak.metric), len(leak.rows)
+    with_them = words.score(figures.interval(leak.with_them), leak.metric)
+    if leak.without_them is None:
+        rest = "too few are left to say how it is without them"
+    else:
+        rest = f"without them {words.score(figures.interval(leak.without_them), leak.metric)}"
+    are = "is an exact or near copy" if n == 1 else "are exact or near copies"
+    yield {
+        "what": f"{n} test {_some(n, noun)} {are} of training {noun}: {name} is {with_them} with them, {rest}.",
+        "remedy": "Trust the figure without them, and remove them from one side.",
+    }
+
+
+def _shift(shift: Shift | None) -> Iterator[dict[str, str]]:
+    if shift is not None and shift.shifted:
+        low, high = words.decimal(shift.auc.low), words.decimal(shift.auc.high)
+        yield {
+            "what": f"Test and training items differ: a classifier tells them apart with ROC AUC "
+            f"{words.decimal(shift.auc.value)} ({low} to {high}; 0.5 = not at all).",
+            "remedy": "Decide which of them are like the items to come; add training items of that kind.",
+        }
+
+
+def _torn(task: Task, clusters: tuple[Cluster, ...]) -> Iterator[dict[str, str]]:
+    """Near copies under different labels; of exact copies the split has said so."""
+    torn = [each for each in clusters if each.kind == "near" and len(set(task.labels[list(each.rows)].tolist())) > 1]
+    if torn:
+        row, other = _two_labels(task, torn[0])
+        count = "1 set of near copies has" if len(torn) == 1 else f"{len(torn)} sets of near copies have"
+        yield {
+            "what": f"{count} different labels: '{task.items.ids[row]}' is {_class(task, row)}, "
+            f"'{task.items.ids[other]}' {_class(task, other)}.",
+            "remedy": "Look at them in the data section, and decide on one label where they show the same.",
+        }
+
+
+def _suspects(found: Findings, noun: str) -> Iterator[dict[str, str]]:
+    n = found.n_suspects
+    if n:
+        have = "has a label" if n == 1 else "have labels"
+        yield {
+            "what": f"{n} {_some(n, noun)} {have} that the model doubts.",
+            "remedy": "Look at the first of them in the report: some may be wrong, others are rare but right.",
+        }
 
 
 def _unreadable(task: Task) -> Iterator[dict[str, str]]:
@@ -52,12 +122,73 @@ def _small_classes(task: Task) -> Iterator[dict[str, str]]:
         }
 
 
+def _language(found: Findings) -> Iterator[dict[str, str]]:
+    language = found.language
+    if language is None:
+        return
+    foreign = {c: s for c, s in language.languages.items() if not reads(language.backbone_language, c)}
+    unknown = language.unknown_tokens > MANY_UNKNOWN
+    if sum(foreign.values()) > FOREIGN or unknown:
+        most = ", ".join(f"{NAMES.get(code, code)} {words.percent(share)}" for code, share in list(foreign.items())[:3])
+        said = [f"many texts are in a language that it was not trained on ({most})"] if most else []
+        said += [f"it has no piece for {words.percent(language.unknown_tokens)} of the tokens"] if unknown else []
+        yield {
+            "what": f"The backbone was trained on {language.backbone_language or 'unknown languages'}: "
+            f"{' and '.join(said)}.",
+            "remedy": "Try a multilingual model: --backbone hf:ID.",
+        }
+    if language.truncated > MANY_CUT:
+        yield {
+            "what": f"{words.percent(language.truncated)} of the texts are longer than the {language.limit} tokens "
+            f"that the backbone reads (the longest has {language.longest}); the rest of them is not seen.",
+            "remedy": "Put what matters first, or name a backbone for longer texts: --backbone hf:ID.",
+        }
+
+
+def _sizes(sizes: Sizes | None, n: int) -> Iterator[dict[str, str]]:
+    if sizes is not None and sizes.n_small > MANY_SMALL * n:
+        width, height = sizes.smallest
+        yield {
+            "what": f"{sizes.n_small} of {n} pictures are smaller than half of what the backbone takes in "
+            f"({sizes.input_side} pixels; the smallest has {width} x {height}).",
+            "remedy": "Give the originals if there are larger ones; enlarging these adds nothing.",
+        }
+
+
 def _worn(looks: int | None) -> Iterator[dict[str, str]]:
     if looks is not None and looks > MANY_LOOKS:
         yield {
             "what": f"This test set has been looked at {looks} times.",
             "remedy": "Choices made after looking flatter the figure; take a fresh test set for the final one.",
         }
+
+
+def _hint(hint: GroupHint, noun: str) -> Iterator[dict[str, str]]:
+    how = f"Column '{hint.name}'" if hint.how == "column" else hint.name[:1].upper() + hint.name[1:]
+    told = f" ({', '.join(hint.examples)})" if hint.examples else ""
+    remedy = (
+        f"If they do, run again with {hint.option}."
+        if hint.option
+        else "If they do, give a table with a column that names their group, and --group COLUMN."
+    )
+    yield {
+        "what": f"{how} suggests {hint.n_groups} groups of {noun} that may belong together{told}; the estimate is too "
+        "good if they do and new ones will not.",
+        "remedy": remedy,
+    }
+
+
+def _two_labels(task: Task, cluster: Cluster) -> tuple[int, int]:
+    first = cluster.rows[0]
+    return first, next(row for row in cluster.rows if task.labels[row] != task.labels[first])
+
+
+def _class(task: Task, row: int) -> str:
+    return f"'{task.target.classes[task.labels[row]]}'"
+
+
+def _some(n: int, noun: str) -> str:
+    return words.singular(noun) if n == 1 else noun
 
 
 def _counted(task: Task, c: int, counts: np.ndarray) -> str:

@@ -1,37 +1,59 @@
-"""From paths to a task: read, look at every item once, leave out what cannot be read, split."""
+"""From paths to a task: read, look at every item once, leave out what cannot be read, find near copies, split."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from keiki.backbones.base import Backbone, load
 from keiki.backbones.features import FeatureBank
 from keiki.core.errors import RequestError
 from keiki.core.random import Randomness
 from keiki.core.record import Record
+from keiki.data.adding import added, read_added
 from keiki.data.health import check
 from keiki.data.load import Pieces, read_pieces
+from keiki.data.near import Alike, Index, Links, Mask, by_content, joined, near_pictures, near_texts
 from keiki.data.sources.base import Request
-from keiki.data.split import Given
-from keiki.data.task import Dataset, Items, Modality, Skipped
+from keiki.data.split import Given, make_task
+from keiki.data.task import Dataset, Items, Modality, Skipped, Task
 from keiki.methods.base import METHODS, Method
 from keiki.pipeline.request import FitRequest
 
-DEFAULTS: dict[Modality, str] = {"image": "efficientnet-lite0", "text": "minilm-l6"}
+DEFAULTS: dict[Modality, str] = {"image": "efficientnet-lite0", "text": "minilm-l6", "vector": "as-is"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was read, less what cannot be decoded, and which items are near copies of one another."""
+
+    pieces: Pieces
+    alike: Alike
+
+    def task(self, seed: int = 0) -> Task:
+        """The task that they pose; near copies stay on one side."""
+        pieces = self.pieces
+        return make_task(pieces.data, val=pieces.val, test=pieces.test, seed=seed, alike=self.alike.keys)
 
 
 def read_all(request: FitRequest) -> Pieces:
-    """Read all data that the request names."""
+    """Read all data that the request names, with what is to be added to the training items."""
     files = Path(request.files) if request.files else None
-    asked = Request(input=request.input, label=request.label, files=files, group=request.group)
-    return read_pieces(request.data, val=request.val, test=request.test, request=asked)
+    asked = Request(input=request.input, label=request.label, files=files, group=request.group, time=request.time)
+    pieces = read_pieces(request.data, val=request.val, test=request.test, request=asked)
+    if request.add is None:
+        return pieces
+    test = pieces.test if isinstance(pieces.test, Dataset) else None
+    return replace(pieces, data=added(pieces.data, check(read_added(Path(request.add), asked)), test))
 
 
 def choose_backbone(request: FitRequest, modality: Modality) -> Backbone:
     """The backbone that was asked for, or the default of the modality."""
     backbone = load(DEFAULTS[modality] if request.backbone == "auto" else request.backbone)
-    if not backbone.card.pretrained:
+    if not backbone.card.pretrained and modality != "vector":  # nobody knows where the user's own features are from
         raise RequestError(
             f"Backbone '{backbone.card.name}' brings nothing pretrained along; the controls use it.",
             hint=f"For {modality}s the default is '{DEFAULTS[modality]}'.",
@@ -59,11 +81,10 @@ def look(
     controls: Sequence[Method],
     random: Randomness,
     record: Record,
-) -> Pieces:
-    """Decode every item once, keep the features that will be needed, and drop what cannot be read."""
-    wanted = [backbone, *(control.bring(backbone, random) for control in controls if control.max_items is None)]
-    asked = [(each, next(iter(each.transforms()))) for each in wanted if not each.direct]
-    parts = [part for part in (pieces.data, pieces.val, pieces.test) if isinstance(part, Dataset)]
+) -> Seen:
+    """Decode every item once, keep the features that will be needed, drop what cannot be read, and find near copies."""
+    asked = first_pass(backbone, controls, random)
+    parts = datasets(pieces)
     for items in (*(_rows(part, test=False) for part in parts), *(_rows(part, test=True) for part in parts)):
         bank.register(items)
     for part in parts:
@@ -72,7 +93,69 @@ def look(
     def readable(part: Given) -> Given:
         return _readable(part, bank, record) if isinstance(part, Dataset) else part
 
-    return Pieces(_readable(pieces.data, bank, record), readable(pieces.val), readable(pieces.test))
+    left = Pieces(_readable(pieces.data, bank, record), readable(pieces.val), readable(pieces.test))
+    alike = near_copies(left, bank, backbone, random)
+    record.event("near copies", sets=len(alike.sets), left_apart=alike.left_apart)
+    return Seen(left, alike)
+
+
+def first_pass(backbone: Backbone, controls: Sequence[Method], random: Randomness) -> list[tuple[Backbone, str | None]]:
+    """What every item is shown to once: backbones with their default transforms; others are fast, or see a sample."""
+    wanted = [backbone, *(control.bring(backbone, random) for control in controls if control.max_items is None)]
+    return [(each, next(iter(each.transforms()))) for each in wanted if not each.direct]
+
+
+def datasets(pieces: Pieces) -> list[Dataset]:
+    """The parts that were read from files: the data, and what was given for validation and test."""
+    return [part for part in (pieces.data, pieces.val, pieces.test) if isinstance(part, Dataset)]
+
+
+def near_copies(pieces: Pieces, bank: FeatureBank, backbone: Backbone, random: Randomness) -> Alike:
+    """Sets of near copies over all parts, before any split. Rows of numbers have none."""
+    items, learns = _distinct(pieces)
+    if items.modality == "vector" or len(items) < 2:
+        return Alike()
+    if items.modality == "text":
+        links = near_texts([str(raw) for raw in items.raws], learns)
+    else:
+        links = _near_pictures(items, learns, bank, backbone, random)
+    sets, left_apart = joined(links, learns)
+    return by_content(sets, items.digests, left_apart)
+
+
+def _near_pictures(items: Items, learns: Mask, bank: FeatureBank, backbone: Backbone, random: Randomness) -> Links:
+    facts = bank.facts(items, thumbnails=False)
+
+    def thumbnails(rows: Index) -> list[bytes]:
+        return [fact.thumbnail for fact in bank.facts(items.take(rows))]
+
+    return near_pictures(
+        [fact.fingerprint for fact in facts],
+        [fact.pixels for fact in facts],
+        bank.extract(backbone, items),
+        thumbnails,
+        learns,
+        random.numpy("near copies"),
+    )
+
+
+def _distinct(pieces: Pieces) -> tuple[Items, Mask]:
+    """Each content once, and whether it may be learned from: it stands somewhere outside the test items."""
+    items = pieces.data.items
+    for part in datasets(pieces)[1:]:
+        items = items + part.items
+    learned = list(_learns(pieces))
+    first: dict[str, int] = {}
+    for row in sorted(range(len(items)), key=lambda row: not learned[row]):
+        first.setdefault(items.digests[row], row)
+    rows = sorted(first.values())
+    return items.take(rows), np.array([learned[row] for row in rows], dtype=np.bool_)
+
+
+def _learns(pieces: Pieces) -> Iterator[bool]:
+    for part in datasets(pieces):
+        for name in part.parts:
+            yield name != "test" and part is not pieces.test
 
 
 def _rows(part: Dataset, *, test: bool) -> Items:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from keiki.data.deal import clusters, deal
+from keiki.data.deal import clusters, deal, draw
 
 
 def components(edges: list[tuple[int, int]], n: int) -> list[set[int]]:
@@ -98,3 +98,29 @@ def test_same_generator_same_sides() -> None:
     one, other, third = (deal(labels, np.arange(100), [0.5, 0.5], np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, other)
     assert (one != third).any()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), min_size=2, max_size=80), st.floats(0.02, 0.95))
+def test_a_draw_takes_whole_clusters_and_leaves_some_of_every_class(rows: list[tuple[int, int]], share: float) -> None:
+    labels, groups = (np.array(column) for column in zip(*rows, strict=True))
+    drawn = draw(labels, groups, share, np.random.default_rng(0))
+    rest = np.setdiff1d(np.arange(len(rows)), drawn)
+    assert not set(groups[drawn]) & set(groups[rest])
+    assert set(labels[rest].tolist()) == set(labels.tolist())
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.integers(2, 12), min_size=2, max_size=20), st.floats(0.02, 0.5))
+def test_a_draw_of_single_items_meets_the_share_as_well_as_classes_allow(sizes: list[int], share: float) -> None:
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    drawn = draw(labels, np.arange(len(labels)), share, np.random.default_rng(0))
+    assert len(drawn) >= round(share * len(labels)) - 1e-9 - len(sizes) * (share * 2 > 1)
+    counts = np.bincount(labels[drawn], minlength=len(sizes))
+    assert (np.abs(counts - share * np.array(sizes)) <= 1.5).all()
+
+
+def test_equal_seeds_draw_alike() -> None:
+    labels, groups = np.arange(200) % 7, np.arange(200) // 3
+    one, other, third = (draw(labels, groups, 0.2, np.random.default_rng(seed)).tolist() for seed in (0, 0, 1))
+    assert one == other != third

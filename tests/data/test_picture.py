@@ -6,9 +6,11 @@ import errno
 import io
 import os
 import struct
+import sys
 import threading
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +177,7 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
 
 def test_refusals_name_the_reason(tmp_path: Path) -> None:
     assert "not a picture" in reason(b"<html><body>404</body></html>")
-    assert "heic" in reason(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 100)
+    assert "isom" in reason(b"\x00\x00\x00\x18ftypisom" + b"\x00" * 100)
     assert reason(tmp_path / "none.jpg") == "no such file"
     assert reason(tmp_path) == "a folder, not a file"
     empty = tmp_path / "empty.jpg"
@@ -301,6 +303,63 @@ def test_warning_filters_are_as_they_were_after_many_threads() -> None:
     assert warnings.filters == before
 
 
+@pytest.fixture
+def heif() -> Iterator[None]:
+    """Writes HEIC for a test; Pillow's list of writers is as before afterwards."""
+    module = pytest.importorskip("pillow_heif")
+    before = dict(Image.SAVE), dict(Image.OPEN), list(Image.ID), dict(Image.EXTENSION)
+    module.register_heif_opener()
+    yield
+    Image.SAVE, Image.OPEN, Image.ID, Image.EXTENSION = before
+
+
+def test_heic_is_told_by_its_content_and_read(heif: None, tmp_path: Path) -> None:
+    big = Image.fromarray(CORNERS).resize((96, 64), Image.Resampling.NEAREST)
+    path = tmp_path / "IMG_0001.jpg"  # as phones and their programs call them
+    path.write_bytes(encoded(big, "HEIF", quality=95))
+    found = open_picture(path)
+    assert (found.format, found.width, found.height) == ("HEIF", 96, 64)
+    assert np.abs(np.asarray(found.image).astype(int) - np.asarray(big)).mean() < 8
+
+
+@pytest.mark.parametrize("turn", [3, 6])
+def test_the_orientation_of_heic_is_applied_once(heif: None, turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    big = Image.fromarray(CORNERS).resize((96, 64), Image.Resampling.NEAREST)
+    upright = UPRIGHT[turn](np.asarray(big)).astype(int)
+    found = open_picture(encoded(big, "HEIF", exif=exif.tobytes(), quality=95))
+    assert (found.height, found.width) == upright.shape[:2]
+    assert np.abs(np.asarray(found.image).astype(int) - upright).mean() < 8
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+def test_avif_is_read_upright(turn: int) -> None:
+    features = pytest.importorskip("PIL.AvifImagePlugin")
+    if not features.SUPPORTED:
+        pytest.skip("this build of Pillow has no AVIF")
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    big = Image.fromarray(CORNERS).resize((96, 64), Image.Resampling.NEAREST)
+    upright = UPRIGHT[turn](np.asarray(big)).astype(int)
+    found = open_picture(encoded(big, "AVIF", exif=exif, quality=95))
+    assert found.format == "AVIF"
+    assert np.abs(np.asarray(found.image).astype(int) - upright).mean() < 8
+
+
+def test_damaged_heic_is_said(heif: None) -> None:
+    data = encoded(noise(), "HEIF")
+    assert reason(data[: len(data) // 2]) in ("truncated picture", "damaged picture")
+    assert reason(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 100) in ("truncated picture", "damaged picture")
+
+
+def test_without_the_extra_the_way_to_heic_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert (
+        reason(b"\x00\x00\x00\x18ftypheic" + b"\x00" * 100) == "a HEIC picture; to read such: pip install 'keiki[heic]'"
+    )
+
+
 def test_suffixes_are_those_of_the_formats() -> None:
-    assert ".jpg" in picture.SUFFIXES
+    assert {".jpg", ".heic", ".avif"} <= picture.SUFFIXES
     assert ".svg" not in picture.SUFFIXES

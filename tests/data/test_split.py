@@ -20,12 +20,20 @@ def dataset(
     parts: Sequence[Part] | None = None,
     groups: Sequence[str] | None = None,
     texts: Sequence[str] | None = None,
+    times: Sequence[float] | None = None,
     name: str = "data",
 ) -> Dataset:
     n = len(labels)
     raws = tuple(texts or [f"{name} text {i}" for i in range(n)])
     items = Items("text", tuple(f"row {i}" for i in range(n)), raws, tuple(sha256_bytes(t.encode()) for t in raws))
-    return Dataset(name, items, tuple(labels), tuple(parts or [""] * n), None if groups is None else tuple(groups))
+    return Dataset(
+        name,
+        items,
+        tuple(labels),
+        tuple(parts or [""] * n),
+        None if groups is None else tuple(groups),
+        None if times is None else tuple(times),
+    )
 
 
 def classes_of(task: Task, rows: np.ndarray) -> list[str]:
@@ -200,7 +208,7 @@ def test_copies_across_given_parts_are_kept_but_said() -> None:
     exam = dataset(["a", "b"], texts=["data text 0", "new"], name="exam")
     task = make_task(dataset(PAIRS), test=exam)
     assert len(task.test) == 2
-    assert "1 test items are exact copies of training items: 'exam/row 0'" in whats(task)
+    assert "1 test items are exact or near copies of training items: 'exam/row 0'" in whats(task)
 
 
 def test_groups_across_given_parts_are_said() -> None:
@@ -281,3 +289,159 @@ def test_kinds_are_not_mixed() -> None:
     pictures = Dataset("p", Items("image", ("x",), ("x",), ("x",)), ("a",), ("",))
     with pytest.raises(DataError, match="of one kind"):
         make_task(dataset(PAIRS), test=pictures)
+
+
+DAY = 86_400.0
+
+
+def contents(n: int, *sets: Sequence[int]) -> dict[str, int]:
+    """What `alike` would say: some of the texts of `dataset` are near copies."""
+    return {sha256_bytes(f"data text {i}".encode()): k for k, rows in enumerate(sets) for i in rows}
+
+
+def test_near_copies_stay_on_one_side() -> None:
+    alike = contents(120, [0, 1, 2], [7, 40])
+    task = make_task(dataset(PAIRS), alike=alike)
+    for folds in task.outer:
+        assert len(set(folds[[0, 1, 2]].tolist())) == 1
+        assert len(set(folds[[7, 40]].tolist())) == 1
+    assert "2 sets of exact or near copies (5 items) kept together." in task.notes
+    large = make_task(dataset(PAIRS * 20), alike=alike)
+    assert np.isin([0, 1, 2], large.test).sum() in (0, 3)
+
+
+def test_near_copies_and_groups_join() -> None:
+    groups = [f"g{i // 2}" for i in range(120)]
+    task = make_task(dataset(PAIRS, groups=groups), alike=contents(120, [1, 2]))
+    assert len(set(task.groups[:4].tolist())) == 1
+    assert task.declared == tuple(groups)
+    assert make_task(dataset(PAIRS)).declared is None
+
+
+def test_near_copies_across_given_parts_are_kept_but_said() -> None:
+    exam = dataset(["a", "b"], texts=["nearly data text 0", "new"], name="exam")
+    alike = {**contents(120, [0]), sha256_bytes(b"nearly data text 0"): 0}
+    task = make_task(dataset(PAIRS), test=exam, alike=alike)
+    assert len(task.test) == 2
+    assert "1 test items are exact or near copies of training items: 'exam/row 0'" in whats(task)
+
+
+def test_with_times_the_newest_part_is_the_test_set() -> None:
+    rng = np.random.default_rng(0)
+    times = rng.permutation(120) * DAY
+    task = make_task(dataset(PAIRS, times=times))
+    assert task.protocol == "held-out"
+    assert len(task.test) == 24
+    assert times[task.test].min() > times[task.train].max()
+    assert task.times == tuple(times)
+    assert "The test set is the newest part: 24 items from 1970-04-07 on; what is trained on is older." in task.notes
+    assert len(make_task(dataset(PAIRS, times=times), test=0.5).test) == 60
+    validated = make_task(dataset(PAIRS, times=times), val=0.25)
+    assert len(validated.val) == 24
+    assert validated.test.tolist() == task.test.tolist()
+
+
+def test_nothing_is_newer_than_the_cut_and_equal_times_stay_together() -> None:
+    times = [DAY * (i // 7) for i in range(120)]
+    task = make_task(dataset(PAIRS, times=times))
+    cut = min(times[row] for row in task.test)
+    assert all(times[row] < cut for row in task.train)
+    assert len(task.test) == 29  # four whole weeks and a day
+
+
+def test_a_group_is_as_new_as_its_newest_item() -> None:
+    times = [DAY * i for i in range(120)]
+    groups = [f"g{i}" for i in range(120)]
+    groups[3] = groups[119]
+    task = make_task(dataset(PAIRS, times=times, groups=groups))
+    assert 3 in task.test
+    assert 119 in task.test
+    assert any("1 of them older ones that belong with newer ones" in note for note in task.notes)
+    near = make_task(dataset(PAIRS, times=times), alike=contents(120, [5, 118]))
+    assert {5, 118} <= set(near.test.tolist())
+
+
+def test_a_given_test_set_stands_whatever_the_times() -> None:
+    times = [DAY * i for i in range(120)]
+    exam = dataset(["a", "b"], times=[0.0, 0.0], name="exam")
+    task = make_task(dataset(PAIRS, times=times), test=exam)
+    assert task.protocol == "given"
+    assert task.test.tolist() == [120, 121]
+    assert task.times == (*times, 0.0, 0.0)
+    assert make_task(dataset(PAIRS, times=times), test=dataset(["a", "b"], name="exam")).times is None
+
+
+def test_new_classes_of_the_newest_part_are_said() -> None:
+    labels = [*PAIRS[:100], *["c", "a"] * 10]
+    task = make_task(dataset(labels, times=[DAY * i for i in range(120)]))
+    assert task.target.classes == ("a", "b")
+    assert "'c'" in whats(task)
+
+
+def test_times_that_cannot_part_the_data_are_refused() -> None:
+    with pytest.raises(DataError, match="the same time"):
+        make_task(dataset(PAIRS, times=[5.0] * 120))
+    with pytest.raises(DataError, match="are 8, too few to judge by; 10 are needed"):
+        make_task(dataset(PAIRS[:40], times=[DAY * i for i in range(40)]))
+    groups = ["old" if i % 3 else f"g{i}" for i in range(120)]
+    with pytest.raises(DataError, match="cannot be cut off: .* it holds 8. of 120"):
+        make_task(dataset(PAIRS, times=[DAY * i for i in range(120)], groups=groups))
+
+
+def test_validation_items_that_were_given_are_never_tested() -> None:
+    val = dataset(["a", "b"], texts=["data text 119", "v"], times=[0.0, 1.0], name="val")
+    task = make_task(dataset(PAIRS, times=[DAY * i for i in range(120)]), val=val)
+    assert 119 in task.train
+    assert set(task.val.tolist()) == {120, 121}
+
+
+def test_one_group_for_all_is_refused() -> None:
+    with pytest.raises(DataError, match="All 120 items are of one group, 'ward 3'") as caught:
+        make_task(dataset(PAIRS, groups=["ward 3"] * 120))
+    assert "--group" in caught.value.hint
+    with pytest.raises(DataError, match="All 120 items are copies of one another"):
+        make_task(dataset(PAIRS), alike=contents(120, range(120)))
+
+
+def test_no_share_takes_all_of_a_class() -> None:
+    for n_each, share in ((2, 0.8), (3, 0.9), (4, 0.97)):
+        task = make_task(dataset([f"c{i}" for i in range(10)] * n_each), test=share)
+        assert set(task.labels[task.train].tolist()) == set(range(10))
+        assert len(task.train) == 10
+    exam = dataset(["c1", "c2"], name="exam")
+    validated = make_task(dataset([f"c{i}" for i in range(10)] * 3), val=0.8, test=exam)
+    assert set(validated.labels[validated.train].tolist()) == set(range(10))
+    assert len(validated.val) == 20
+
+
+def test_a_small_share_is_met_over_all_classes() -> None:
+    few = make_task(dataset([f"c{i}" for i in range(10)] * 4), test=0.1)
+    assert len(few.test) == 4
+    assert np.bincount(few.labels[few.test]).max() == 1
+    many = make_task(dataset([f"c{i}" for i in range(1000)] * 2))  # the fifth that is taken from 2,000 items on
+    assert (many.protocol, len(many.test)) == ("held-out", 400)
+    assert np.bincount(many.labels[many.test]).max() == 1
+    val = make_task(dataset([f"c{i}" for i in range(10)] * 4), val=0.05)
+    assert len(val.val) == 2
+
+
+def test_shares_are_met_with_groups_too() -> None:
+    labels = [f"c{i % 12}" for i in range(600)]
+    task = make_task(dataset(labels, groups=[f"g{i // 36}" for i in range(600)]), test=0.1)
+    assert 36 <= len(task.test) <= 72
+    assert not set(task.groups[task.test].tolist()) & set(task.groups[task.train].tolist())
+
+
+def test_a_share_that_draws_nothing_is_refused() -> None:
+    with pytest.raises(DataError, match=r"--test 0.01 is less than one of 30 items") as caught:
+        make_task(dataset(["a", "b"] * 15), test=0.01)
+    assert "larger share" in caught.value.hint
+    with pytest.raises(DataError, match=r"--val 0.2 .* none of the 3 items"):
+        make_task(dataset(["a", "b", "c"]), val=0.2, test=dataset(["a"], name="exam"))
+
+
+def test_a_share_that_cannot_be_met_is_said() -> None:
+    labels = [*PAIRS[:40], *["lone"] * 60]  # 60 items in one group: all of their class
+    task = make_task(dataset(labels, groups=[*(f"g{i}" for i in range(40)), *["one"] * 60]), test=0.6)
+    assert len(task.test) == 24  # of the 40 that may be parted
+    assert "--test 0.6 asks for 60 items, but only 24 could be set apart" in whats(task)

@@ -1,0 +1,169 @@
+"""Times in a table: read the same on every machine, whatever its locale and time zone, or refused with the rows named.
+
+A time without a zone counts as UTC. What can be read in two ways ('01/02/2024') is not guessed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+from keiki.core.errors import DataError
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+_YEAR_FIRST = re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})(?:[-/.](?P<d>\d{1,2}))?(?P<rest>.*)")
+_YEAR_LAST = re.compile(r"(?P<a>\d{1,2})(?P<gap>[-/.])(?P<b>\d{1,2})(?P=gap)(?P<y>\d{4}|\d{2})(?P<rest>.*)")
+_QUARTER = re.compile(r"(?P<y>\d{4})[ -]?[qQ](?P<q>[1-4])")
+_DAY_MONTH = re.compile(r"(?P<d>\d{1,2})[ .-]*(?P<name>[A-Za-z]{3,9})[ .,-]*(?P<y>\d{4})(?P<rest>.*)")
+_MONTH_DAY = re.compile(
+    r"(?P<name>[A-Za-z]{3,9})[ .-]+(?:(?P<d>\d{1,2})(?:st|nd|rd|th)?[ ,]+)?(?P<y>\d{4})(?P<rest>.*)"
+)
+_WEEKDAY = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE)
+_CLOCK = re.compile(
+    r"[T ,]*(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d)(?P<part>[.,]\d+)?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(\s*\([A-Za-z ]+\))?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Digits of a whole number of seconds, milliseconds, microseconds, nanoseconds since 1970, from 1973 to 2286.
+_UNITS = {9: 1.0, 10: 1.0, 12: 1e3, 13: 1e3, 15: 1e6, 16: 1e6, 18: 1e9, 19: 1e9}
+
+
+def parse(cells: Sequence[str], column: str, numbers: Sequence[int]) -> tuple[float, ...]:
+    """Seconds since 1970 in UTC for each cell of `column`; numbers: of the rows, as the user counts them.
+
+    Read are ISO 8601, years, months and quarters (their first moment), 2024/03/01, 1 Mar 2024, March 1, 2024, day and
+    month in the order that the column gives away, and numbers of seconds, milli-, micro- or nanoseconds since 1970.
+    Raises DataError that names the rows that are none of these.
+
+    >>> parse(["1970-01-02", "1 Feb 1970 00:00 +01:00", "86400000000"], "when", [2, 3, 4])
+    Traceback (most recent call last):
+    keiki.core.errors.DataError: Column 'when' holds no time in 1 of 3 rows: row 4: '86400000000'. Write times as ...
+    >>> parse(["1970-01-02", "1 Feb 1970 00:00 +01:00"], "when", [2, 3])
+    (86400.0, 2674800.0)
+    """
+    texts = [cell.strip() for cell in cells]
+    day_first = _day_first(texts, column, numbers)
+    found = [_moment(text, day_first) for text in texts]
+    bad = [row for row, moment in enumerate(found) if moment is None]
+    if bad:
+        first = "; ".join(f"row {numbers[row]}: {texts[row][:40]!r}" for row in bad[:5])
+        more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+        raise DataError(
+            f"Column '{column}' holds no time in {len(bad)} of {len(texts)} rows: {first}{more}.",
+            hint="Write times as 2026-11-21, 2026-11-21T15:04:05 or seconds since 1970, or leave --time out.",
+        )
+    return tuple(moment for moment in found if moment is not None)
+
+
+def said(seconds: float, precise: bool = False) -> str:
+    """A moment as people write it; `precise`: with the time of day.
+
+    >>> said(86400.0), said(90000.0, precise=True)
+    ('1970-01-02', '1970-01-02 01:00:00 UTC')
+    """
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if precise else moment.date().isoformat()
+
+
+def _day_first(texts: Sequence[str], column: str, numbers: Sequence[int]) -> bool:
+    """Whether 1.2.2024 is in February; raises DataError where the column does not give it away."""
+    found = [(row, match) for row, text in enumerate(texts) if (match := _YEAR_LAST.fullmatch(text))]
+    if any(match["gap"] == "." for _, match in found):
+        return True  # nobody writes the month first with dots
+    days_first = sum(int(match["a"]) > 12 for _, match in found)
+    months_first = sum(int(match["b"]) > 12 for _, match in found)
+    torn = [row for row, match in found if int(match["a"]) != int(match["b"])]
+    if torn and not days_first and not months_first:
+        row = torn[0]
+        raise DataError(
+            f"Column '{column}' does not tell whether its dates begin with the day or the month (row {numbers[row]}: "
+            f"{texts[row]!r}).",
+            hint="Write them as 2026-11-21.",
+        )
+    return days_first >= months_first  # where both occur, the rows that do not fit are named
+
+
+def _moment(text: str, day_first: bool) -> float | None:
+    if not text:
+        return None
+    if _NUMBER.fullmatch(text):
+        return _from_number(text)
+    text = _WEEKDAY.sub("", text, count=1) if _WEEKDAY.match(text) else text
+    with contextlib.suppress(ValueError, OverflowError):  # no such day, hour or zone: no time
+        found = _date(text, day_first)
+        if found is not None:
+            (year, month, day), rest = found
+            return _seconds(datetime(year, month, day, tzinfo=UTC), rest)
+        moment = datetime.fromisoformat(text)  # weeks and other rare forms
+        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
+    return None
+
+
+def _from_number(text: str) -> float | None:
+    whole = text.lstrip("+")
+    if re.fullmatch(r"[12]\d{3}(\.0)?", whole):
+        return (datetime(int(whole[:4]), 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()
+    if re.fullmatch(r"[12]\d{7}(\.0)?", whole):
+        with contextlib.suppress(ValueError):
+            day = datetime(int(whole[:4]), int(whole[4:6]), int(whole[6:8]), tzinfo=UTC)
+            return (day - _EPOCH).total_seconds()
+        return None
+    value = float(text)
+    if not math.isfinite(value) or abs(value) >= 1e19:
+        return None
+    unit = _UNITS.get(len(str(abs(int(value)))))
+    return None if unit is None else value / unit
+
+
+def _date(text: str, day_first: bool) -> tuple[tuple[int, int, int], str] | None:
+    """Year, month and day, and what stands behind them."""
+    if match := _QUARTER.fullmatch(text):
+        return (int(match["y"]), 3 * int(match["q"]) - 2, 1), ""
+    if match := _YEAR_FIRST.fullmatch(text):
+        return (int(match["y"]), int(match["m"]), int(match["d"] or 1)), match["rest"]
+    if match := _YEAR_LAST.fullmatch(text):
+        day, month = (match["a"], match["b"]) if day_first else (match["b"], match["a"])
+        return (_year(match["y"]), int(month), int(day)), match["rest"]
+    for pattern in (_DAY_MONTH, _MONTH_DAY):
+        match = pattern.fullmatch(text)
+        if match and (name := match["name"][:3].casefold()) in _MONTHS:
+            return (int(match["y"]), _MONTHS.index(name) + 1, int(match["d"] or 1)), match["rest"]
+    return None
+
+
+def _year(text: str) -> int:
+    """Two digits lie between 1970 and 2069."""
+    year = int(text)
+    return year if len(text) == 4 else year + (2000 if year < 70 else 1900)
+
+
+def _seconds(day: datetime, rest: str) -> float | None:
+    """The moment on `day` that `rest` names; None where it names none."""
+    start = (day - _EPOCH).total_seconds()
+    if not rest.strip():
+        return start
+    clock = _CLOCK.fullmatch(rest.rstrip())
+    if not clock:
+        return None
+    hour, minute, second = int(clock["h"]), int(clock["min"]), int(clock["s"] or 0)
+    if clock["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if clock["half"][0] in "pP" else 0)
+    if hour > 24 or minute > 59 or second > 60:  # 24:00 ends a day, and a leap second may be the 60th
+        return None
+    part = float("0." + clock["part"][1:]) if clock["part"] else 0.0
+    return start + 3600 * hour + 60 * minute + second + part - _offset(clock["zone"] or "Z")
+
+
+def _offset(zone: str) -> float:
+    """Seconds that the zone is ahead of UTC."""
+    if zone[0] not in "+-":
+        return 0.0
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    ahead = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(ahead if zone[0] == "+" else -ahead).utcoffset(None).total_seconds()
