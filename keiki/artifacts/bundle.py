@@ -1,10 +1,12 @@
 """The bundle: a folder that predicts. Opened only after every byte of it was checked; knows no training.
 
-model.onnx, model.onnx.data   backbone, standardiser, head, temperature: raw inputs to "logits" and "probabilities"
+model.onnx, model.onnx.data   backbone, standardiser, head, temperature, distance to the training items: raw inputs to
+                              "logits", "probabilities", "features" (where it computes them) and "unfamiliarity"
 model.safetensors             the same weights for whoever goes on training
 tokenizer.json ...            files of the preprocessing
 seen.json                     SHA-256 of every item that the fit has seen
-bundle.json                   preprocessing, classes, calibration, thresholds, versions, SHA-256 of every file
+bundle.json                   preprocessing, classes, calibration, thresholds with their meaning, numbers over the
+                              out-of-fold answers, versions, SHA-256 of every file; nothing of a single item
 README.md                     the model card
 """
 
@@ -20,13 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from keiki.artifacts import manifest
-from keiki.artifacts.predictions import Predictions
-from keiki.core.errors import BundleError, UnreadableItem
+from keiki.artifacts.outputs import FEATURES, LOGITS, PROBABILITIES, UNFAMILIARITY
+from keiki.artifacts.predictions import Predictions, Sets
+from keiki.artifacts.thresholds import Thresholds
+from keiki.core.errors import BundleError, RequestError, UnreadableItem
 from keiki.core.files import read_json
 from keiki.core.options import near_miss
 from keiki.data.batches import cuts
 from keiki.data.task import Raw, Target
-from keiki.data.transforms.base import Array, Transform, restore
+from keiki.data.transforms.base import Array, Transform, path_of, restore
 from keiki.engines.onnx import OnnxEngine
 from keiki.engines.plan import usable_cores
 
@@ -52,12 +56,13 @@ class Bundle:
         try:
             target = facts["target"]
             self.target = Target(tuple(target["classes"]), target["name"], target["kind"])
-            self.accept_from: float | None = facts["thresholds"]["accept"]
+            self.thresholds = Thresholds.read(facts["thresholds"], facts["out_of_fold"])
             self.name: str = _of_type(facts, "name", str)
             self.modality: str = _of_type(facts, "modality", str)
             self.batch_size: int = _of_type(facts, "batch_size", int)
+            self.width = int(facts["graph"]["width"])
             self._transform_facts: dict[str, Any] = _of_type(facts, "transform", dict)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"'{folder / manifest.FILE}' is incomplete: {error}.", hint=manifest.AGAIN) from error
 
     @classmethod
@@ -80,27 +85,70 @@ class Bundle:
         """SHA-256 of every item that the fit has seen."""
         return frozenset(read_json(self.folder / SEEN_FILE)["digests"])
 
-    def predict(self, raws: Sequence[Raw]) -> Predictions:
-        """Answers for N raw items (paths of pictures, or texts); what cannot be read is an error of its row."""
-        outputs, errors = self._run(raws)
-        return Predictions(self.target.classes, outputs["probabilities"], errors, self.accept_from)
+    @property
+    def accept_from(self) -> float | None:
+        """The top probability from which an answer is accepted, as the fit was asked; None: never."""
+        return self.thresholds.accept
+
+    def predict(
+        self, raws: Sequence[Raw], *, accuracy: float | None = None, set_level: float | None = None
+    ) -> Predictions:
+        """Answers for N raw items (paths of pictures, or texts); what cannot be read is an error of its row.
+
+        accuracy: wanted among the accepted answers, other than the fit was asked for. set_level: how often the set of
+        classes of an answer is to hold the true one.
+        """
+        accept = self.thresholds.accept_from(accuracy)
+        sets = None if set_level is None else Sets(set_level, self.thresholds.set_from(set_level))
+        measured = self.thresholds.unfamiliar is not None
+        found, errors = self.run(raws, (PROBABILITIES, UNFAMILIARITY) if measured else (PROBABILITIES,))
+        return Predictions(
+            self.target.classes,
+            found[PROBABILITIES],
+            errors,
+            accept,
+            found.get(UNFAMILIARITY),
+            self.thresholds.unfamiliar,
+            sets,
+        )
 
     def logits(self, raws: Sequence[Raw]) -> Scores:
         """Logits (N, C) before calibration, a row of NaN where an item cannot be read."""
-        return self._run(raws)[0]["logits"]
+        return self.run(raws, (LOGITS,))[0][LOGITS]
 
-    def run_prepared(self, prepared: Sequence[Array]) -> dict[str, Scores]:
-        """Logits and probabilities (B, C) of prepared items in one batch."""
-        return self.engine.run_all(self.transform.collate(prepared))
+    def features(self, raws: Sequence[Raw]) -> Scores:
+        """Features (N, D) that the head sees, a row of NaN where an item cannot be read; `width` tells D beforehand."""
+        return self.run(raws, (FEATURES,))[0][FEATURES]
 
-    def _run(self, raws: Sequence[Raw]) -> tuple[dict[str, Scores], dict[int, str]]:
-        empty = np.full((len(raws), len(self.target.classes)), np.nan, dtype=np.float32)
-        outputs, errors = {"logits": empty, "probabilities": empty.copy()}, dict[int, str]()
+    def run(self, raws: Sequence[Raw], outputs: Sequence[str]) -> tuple[dict[str, Scores], dict[int, str]]:
+        """Outputs of N raw items by name, rows of NaN where an item cannot be read, and the reasons by row.
+
+        "logits" and "probabilities" (N, C), "features" (N, D), and "unfamiliarity" (N,) where the thresholds have one.
+        """
+        if UNFAMILIARITY in outputs and self.thresholds.unfamiliar is None:
+            raise RequestError(
+                f"This model cannot tell how unfamiliar an item is: {self.thresholds.why_no_unfamiliar}.",
+                hint="Ask for other outputs.",
+            )
+        sizes = {UNFAMILIARITY: (), FEATURES: (self.width,)}
+        shapes = {name: (len(raws), *sizes.get(name, (len(self.target.classes),))) for name in outputs}
+        found = {name: np.full(shape, np.nan, dtype=np.float32) for name, shape in shapes.items()}
+        errors = dict[int, str]()
         for window in self._windows(raws, errors):
             for batch in self._batches(window):
-                for name, values in self.run_prepared([window[row] for row in batch]).items():
-                    outputs[name][batch] = values
-        return outputs, errors
+                answers = self.run_prepared([window[row] for row in batch])
+                for name, values in found.items():
+                    values[batch] = answers[name]
+        return found, errors
+
+    def run_prepared(self, prepared: Sequence[Array]) -> dict[str, Scores]:
+        """Every output of prepared items in one batch, by its name; see `run`."""
+        inputs = self.transform.collate(prepared)
+        answers = self.engine.run_all(inputs)
+        if FEATURES not in answers:  # preparing gives them
+            (rows,) = inputs.values()
+            answers[FEATURES] = np.asarray(rows, dtype=np.float32).reshape(len(prepared), -1)
+        return answers
 
     def _windows(self, raws: Sequence[Raw], errors: dict[int, str]) -> Iterator[dict[int, Array]]:
         """Prepared items by row, as many at a time as a small machine can hold; fills `errors`."""
@@ -121,7 +169,7 @@ class Bundle:
 
     def _prepare(self, raw: Raw) -> Array | UnreadableItem:
         try:
-            return self.transform.prepare(Path(raw) if self.modality == "image" else raw)
+            return self.transform.prepare(path_of(raw) if self.modality == "image" else raw)
         except UnreadableItem as error:
             return error
 

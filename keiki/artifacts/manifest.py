@@ -14,7 +14,7 @@ from typing import Any
 from keiki.core.errors import BundleError
 from keiki.core.files import sha256_bytes, sha256_file
 
-SCHEMA = 1
+SCHEMA = 2  # 2: unfamiliar items, other wanted accuracies, sets
 FILE = "bundle.json"
 AGAIN = "Copy the folder again from where it was made, or fit again."
 _NO_DIGEST = "0" * 64
@@ -38,7 +38,7 @@ def read(folder: Path) -> dict[str, Any]:
     if content.get("schema") != SCHEMA:
         raise BundleError(
             f"The bundle '{folder}' has schema {content.get('schema')!r}; this version of keiki reads schema {SCHEMA}.",
-            hint="Open it with the version of keiki that wrote it.",
+            hint="Open it with the version of keiki that wrote it, or fit again.",
         )
     _check_itself(folder / FILE, str(content.get("digest")))
     _check_files(folder, _listed(folder, content))

@@ -13,6 +13,10 @@ from keiki.core.errors import ParityError
 
 TOLERANCE = 1e-4  # largest absolute difference of two logits; float32 through a deep network leaves about 1e-5
 
+DISTANCE_TOLERANCE = (
+    1e-2  # of the largest distance: float32 leaves the difference of two long sums, and no more is needed
+)
+
 Logits = npt.NDArray[np.floating]
 
 
@@ -55,6 +59,19 @@ def certify(expected: Logits, run: Callable[[Sequence[int]], Logits], what: str)
             hint="Nothing was written. Try another backbone, and please report this one.",
         )
     return Certificate(float(f"{worst:.3g}"), same, n, sizes)
+
+
+def certify_distances(expected: Logits, found: Logits, what: str) -> None:
+    """Compare distances (n,) to the training items; raises ParityError where one differs by 1 % of the largest.
+
+    >>> certify_distances(np.array([10.0, 200.0]), np.array([10.5, 200.5]), "the copy")
+    """
+    scale = max(float(np.abs(expected).max()), 1.0)
+    if expected.shape != found.shape or not float(np.abs(expected - found).max()) <= DISTANCE_TOLERANCE * scale:
+        raise ParityError(
+            f"{what} measures how unfamiliar an item is otherwise than the model: {found[:3]} for {expected[:3]}.",
+            hint="Nothing was written. Try another backbone, and please report this one.",
+        )
 
 
 def _batches(n: int) -> list[range]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from keiki.artifacts.graph import outputs
 from keiki.artifacts.handover import Handover
 
-_PIPELINE = {"image": "image-classification", "text": "text-classification"}
-_ITEM = {"image": "photo.jpg", "text": "texts.csv"}
-_THING = {"image": "pictures", "text": "texts"}
+_PIPELINE = {"image": "image-classification", "text": "text-classification", "vector": "tabular-classification"}
+_ITEM = {"image": "photo.jpg", "text": "texts.csv", "vector": "features.npz"}
+_EXAMPLE = {"image": '["photo.jpg"]', "text": '["a text"]'}
+_THING = {"image": "pictures", "text": "texts", "vector": "rows of numbers"}
 _METRICS = 8  # shown at most
 _CLASSES = 40
 
@@ -20,7 +22,7 @@ def write(handover: Handover) -> str:
     Takes from `handover.results` what the JSON of a fit says of "task", "test", "transfer" and "warnings"; what is
     absent is left out.
     """
-    parts = (_head, _what, _use, _data, _results, _limits, _licence)
+    parts = (_head, _what, _use, _decisions, _data, _results, _limits, _licence)
     return "\n".join(line for part in parts for line in part(handover)) + "\n"
 
 
@@ -47,28 +49,53 @@ def _what(handover: Handover) -> Iterator[str]:
 
 
 def _use(handover: Handover) -> Iterator[str]:
-    item = _ITEM.get(handover.modality, "INPUT")
-    example = f'"{item}"' if handover.modality == "image" else '"a text"'
     yield "## Use"
     yield ""
     yield "```"
-    yield f"keiki predict . {item}"
+    yield f"keiki predict . {_ITEM.get(handover.modality, 'INPUT')}"
     yield "```"
     yield ""
     yield "```python"
     yield "import keiki"
-    yield f'print(keiki.load(".").predict([{example}]).labels)'
+    yield f"print(keiki.load('.').predict({_EXAMPLE.get(handover.modality, 'rows')}).labels)"
     yield "```"
     yield ""
-    yield "`model.onnx` runs anywhere: its outputs are `logits` (before calibration) and `probabilities`."
-    yield "`bundle.json` says how inputs are prepared."
+    yield f"`model.onnx` runs anywhere: its outputs are {_listed(outputs(handover))}, of which `logits` are"
+    yield "not calibrated. `bundle.json` says how inputs are prepared."
+    yield ""
+
+
+def _decisions(handover: Handover) -> Iterator[str]:
+    """The thresholds and what they promise."""
+    yield "## Decisions"
+    yield ""
     accept, asked = handover.thresholds.get("accept"), handover.thresholds.get("asked_accuracy")
     if accept is not None and asked is not None:
-        yield f"Answers with a probability of {accept:.3g} or more are marked `accept`; {asked:.0%} of those are to be"
-        yield "right."
+        yield f"- `accept`: the probability is {accept:.3g} or more; {asked:.0%} of such answers are to be right."
+        yield "- `check`: it is lower, and a person should look."
     else:
-        yield "No probability is high enough to accept an answer unseen: every answer is marked `check`."
+        yield "- `check`: every answer. No probability is high enough to accept one unseen."
+    yield from _strangers(handover)
     yield ""
+    if handover.out_of_fold is not None:
+        yield "For another accuracy than this: `keiki predict --accuracy 0.9`. For every class that is likely enough:"
+        yield "`--set-level 0.9`; such sets hold the true class for 90 % of items like the training items, on average"
+        yield f"over all classes (known from {handover.out_of_fold.sets.n} answers for items that it had not seen)."
+        yield ""
+
+
+def _strangers(handover: Handover) -> Iterator[str]:
+    stick = handover.yardstick
+    if stick is None:
+        yield f"- `unfamiliar` is not offered: {_plain(handover.no_yardstick)}."
+        return
+    yield f"- `unfamiliar`: the distance to the training items, `unfamiliarity`, is above {stick.threshold:.4g}. So it"
+    yield f"  is for about {stick.expected:.1%} of items that are like them. What is unfamiliar is never accepted."
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f"`{name}`" for name in names]
+    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
 def _data(handover: Handover) -> Iterator[str]:
@@ -79,9 +106,12 @@ def _data(handover: Handover) -> Iterator[str]:
     yield "## Data"
     yield ""
     yield f"{_sum(sizes)} ({len(handover.target.classes)} classes). The items themselves are not part of this folder."
+    if files := sorted(_FROM_ITEMS & set(handover.transform.files())):
+        yield f"But {_code(files[0])} holds words and runs of letters that occur in the training texts."
     yield ""
 
 
+_FROM_ITEMS = frozenset({"vocabulary.json"})  # files of a preprocessing that was fitted on the training items
 _PARTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
@@ -121,7 +151,11 @@ def _against(transfer: Mapping[str, Any]) -> str:
 def _limits(handover: Handover) -> Iterator[str]:
     yield "## Limits"
     yield ""
-    yield "- It answers with one of its classes whatever it is shown; what is none of them is not recognised as such."
+    yield "- It answers with one of its classes whatever it is shown."
+    if handover.yardstick is None:
+        yield "  What is none of them is not recognised as such."
+    else:
+        yield "  What is of quite another kind is mostly called unfamiliar; a new class like the others seldom is."
     yield "- The figures hold for data like those it was made from. Measure on your own: `keiki evaluate . DATA`."
     if language := handover.card.get("language"):
         yield f"- The backbone was trained on texts in: {_plain(str(language))}."

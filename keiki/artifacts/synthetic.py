@@ -12,8 +12,10 @@ _SIZES = ((64, 64), (48, 96), (300, 200), (224, 224), (33, 57), (640, 480), (17,
 _WORDS = "the screen of my phone is broken and where can it be repaired before friday please naïve 日本 42 €"
 
 
-def make(modality: str, folder: Path) -> list[Raw]:
-    """Seven pictures of several shapes, written to `folder`, or seven texts of several lengths."""
+def make(modality: str, folder: Path, width: int = 0) -> list[Raw]:
+    """Seven pictures of several shapes, written to `folder`, seven texts of several lengths, or vectors (width,)."""
+    if modality == "vector":
+        return list(np.random.default_rng(0).normal(size=(len(_SIZES), width)).astype(np.float32))
     return list(_pictures(folder)) if modality == "image" else list(_texts())
 
 

@@ -18,12 +18,22 @@ import keiki
 from keiki.artifacts import graph, manifest, readme
 from keiki.artifacts.bundle import SEEN_FILE, Bundle
 from keiki.artifacts.handover import Handover
-from keiki.artifacts.parity import Certificate, certify
+from keiki.artifacts.outputs import LOGITS, UNFAMILIARITY
+from keiki.artifacts.parity import Certificate, certify, certify_distances
 from keiki.core.errors import ParityError, RequestError, UnreadableItem
 from keiki.core.files import writing_folder
 
 WEIGHTS_FILE = "model.safetensors"
 README_FILE = "README.md"
+MEANING = {
+    "accept": "An answer with this probability or more is accepted unseen; null: none is.",
+    "asked_accuracy": "The share of accepted answers that are to be right.",
+    "grid": "Other thresholds on the probability: the accuracy of what each accepts (exact 90 % lower bound over"
+    " out-of-fold answers), and the share of answers that it accepts.",
+    "unfamiliar": "An item farther than this from the training items is called unfamiliar; null: not offered.",
+    "expected_unfamiliar": "The share of items like the training items that lie farther all the same.",
+    "n_unfamiliar": "The number of independent items from which that threshold was found.",
+}
 
 
 def write_bundle(folder: Path, handover: Handover) -> Certificate:
@@ -80,11 +90,34 @@ def _facts(handover: Handover) -> dict[str, Any]:
         "method": handover.method,
         "options": dict(handover.options),
         "calibration": {"temperature": float(handover.temperature)},
-        "thresholds": dict(handover.thresholds),
-        "graph": {"file": graph.FILE, "outputs": list(graph.OUTPUTS)},
+        "thresholds": _thresholds(handover),
+        "out_of_fold": _out_of_fold(handover),
+        "graph": {"file": graph.FILE, "outputs": list(graph.outputs(handover)), "width": handover.head.weight.shape[1]},
         "batch_size": handover.batch_size,
         "versions": {"keiki": keiki.__version__, **{name: version(name) for name in ("numpy", "onnx", "onnxruntime")}},
     }
+
+
+def _thresholds(handover: Handover) -> dict[str, Any]:
+    """The thresholds as plain JSON values, each with its meaning."""
+    grid = handover.out_of_fold.grid if handover.out_of_fold else ()
+    stick = handover.yardstick
+    return {
+        "accept": handover.thresholds.get("accept"),
+        "asked_accuracy": handover.thresholds.get("asked_accuracy"),
+        "grid": [{"threshold": each.threshold, "accuracy": each.accuracy, "share": each.share} for each in grid],
+        "unfamiliar": stick.threshold if stick else None,
+        "expected_unfamiliar": stick.expected if stick else None,
+        "n_unfamiliar": stick.n if stick else 0,
+        "why_no_unfamiliar": "" if stick else handover.no_yardstick,
+        "meaning": MEANING,
+    }
+
+
+def _out_of_fold(handover: Handover) -> dict[str, Any] | None:
+    """What is kept of the out-of-fold answers besides the grid, as plain JSON values."""
+    kept = handover.out_of_fold
+    return None if kept is None else {"sets": kept.sets.to_json(), "reference": kept.reference.to_json()}
 
 
 def _prove(bundle: Bundle, handover: Handover) -> Certificate:
@@ -95,6 +128,10 @@ def _prove(bundle: Bundle, handover: Handover) -> Certificate:
         raise ParityError(f"A witness of the bundle cannot be read: {error.reason}.") from error
 
     def run(positions: Sequence[int]) -> npt.NDArray[np.float32]:
-        return bundle.run_prepared([prepared[i] for i in positions])["logits"]
+        return bundle.run_prepared([prepared[i] for i in positions])[LOGITS]
 
-    return certify(np.asarray(witness.logits), run, "The bundle")
+    certificate = certify(np.asarray(witness.logits), run, "The bundle")
+    if witness.distances is not None:
+        found = bundle.run_prepared(prepared)[UNFAMILIARITY]
+        certify_distances(np.asarray(witness.distances), found, "The bundle")
+    return certificate

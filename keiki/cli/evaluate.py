@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keiki.cli import output
+from keiki.core.errors import RequestError
 
 if TYPE_CHECKING:
     from keiki.data.task import Dataset
@@ -22,37 +23,58 @@ def evaluate(
     label: Annotated[str | None, typer.Option(metavar="COL", help="column of a table with the class")] = None,
     files: Annotated[Path | None, typer.Option(metavar="DIR", help="folder in which the files of a table lie")] = None,
     group: Annotated[str | None, typer.Option(metavar="COL", help="column that says what belongs together")] = None,
+    no_labels: Annotated[
+        bool, typer.Option("--no-labels", help="tell of drift alone, whatever labels there are")
+    ] = False,
     metric: Annotated[str | None, typer.Option(metavar="NAME", help="one more metric")] = None,
     positive: Annotated[str | None, typer.Option(metavar="CLASS", help="the class that this metric is about")] = None,
     seed: Annotated[int, typer.Option(help="of the intervals' resampling")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Measure a model on labelled data that it has not seen.
+    """Measure a model on labelled data that it has not seen, or tell whether data without labels have drifted.
 
     Items that the run has seen in training are found by their content, counted and left out. Every look at the same
-    test data is counted, because data that were looked at often are no longer unseen.
+    test data is counted, because data that were looked at often are no longer unseen. Without labels nothing can be
+    said of how often the model is right; whether the items are still like those of the training can.
 
     \b
-    Example:
+    Examples:
       keiki evaluate runs/last test-photos/ --json
+      keiki evaluate runs/last photos-of-may/ --no-labels
     """
     from keiki.artifacts.bundle import Bundle
-    from keiki.data.sources.base import Request, read
-    from keiki.serving.judge import judge, labelled, unseen
+    from keiki.data.sources.base import Request
+    from keiki.serving.judge import fitting, judge, labelled, read_data, unseen, watch
 
+    if no_labels and (label or metric or positive):
+        raise RequestError("--no-labels leaves nothing for --label, --metric or --positive to tell.")
     bundle = Bundle.open(run)
-    found = read(data, Request(input=column, label=label, files=files, group=group))
-    labelled(found, bundle)
+    found = read_data(
+        data, Request(input=column, label=label, files=files, group=group, learned=False), labels=not no_labels
+    )
+    fitting(found, bundle)
+    has_labels = found.labels is not None
+    if has_labels:
+        labelled(found, bundle)
+    elif metric:
+        raise RequestError(
+            f"Without labels '{metric}' has no value. {found.notes[-1]}", hint="Name them: --label COLUMN"
+        )
     fresh = unseen(found, bundle)
-    result = judge(bundle, fresh, metric=metric, positive=positive, seed=seed)
+    told = (
+        judge(bundle, fresh, metric=metric, positive=positive, seed=seed)
+        if has_labels
+        else watch(bundle, fresh, seed=seed)
+    )
     facts = {
         "run": str(run),
         "data": str(data),
+        "labelled": has_labels,
         "seen": len(found) - len(fresh),
-        "looks": _look(fresh, str(run)),
+        "looks": _look(fresh, str(run)) if has_labels else None,
         "notes": list(found.notes),
         "skipped": [{"id": each.id, "reason": each.reason} for each in found.skipped if not each.foreign],
-        **result,
+        **told,
     }
     if as_json:
         output.emit_json(facts)
@@ -72,8 +94,25 @@ def _look(data: Dataset, run: str) -> int:
 def _say(facts: dict[str, Any], metric: str | None) -> None:
     for note in facts["notes"]:
         output.say(f"keiki: {note}")
+    if facts["labelled"]:
+        _say_quality(facts, metric)
+    else:
+        output.emit(f"{facts['n']} items without labels: how often the model is right on them cannot be told")
+    _say_drift(facts["drift"])
+    for reason, count in (
+        ("left out: seen by the fit", facts["seen"]),
+        ("left out: not readable", len(facts["skipped"]) + len(facts["unreadable"])),
+    ):
+        if count:
+            output.emit(f"{count} {reason}")
+    if facts["labelled"] and facts["looks"] > 1:
+        output.emit(f"these test data have been looked at {facts['looks']} times")
+
+
+def _say_quality(facts: dict[str, Any], metric: str | None) -> None:
     test, taken = facts["test"], facts["acceptance"]
-    names = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", *([metric] if metric else [])]
+    names = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss", *([metric.replace("-", "_")] if metric else [])]
+    names = list(dict.fromkeys(names))
     rows = [(name, *(_number(test[name], end) for end in ("value", "low", "high"))) for name in names if name in test]
     output.emit_table(("metric", "value", "low", "high"), rows)
     output.emit(f"\n{facts['n']} items; intervals at 95 %")
@@ -82,14 +121,18 @@ def _say(facts: dict[str, Any], metric: str | None) -> None:
     else:
         right = f", {_percent(taken['accuracy'])} of them right" if taken["accuracy"] else ""
         output.emit(f"{taken['accepted']} answers accepted ({_percent(taken['share'])}){right}")
-    for reason, count in (
-        ("left out: seen by the fit", facts["seen"]),
-        ("left out: not readable", len(facts["skipped"]) + len(facts["unreadable"])),
-    ):
-        if count:
-            output.emit(f"{count} {reason}")
-    if facts["looks"] > 1:
-        output.emit(f"these test data have been looked at {facts['looks']} times")
+
+
+def _say_drift(found: dict[str, Any]) -> None:
+    output.emit(f"drift: {found['verdict']}")
+    strange, sure = found["unfamiliar"], found["confidence"]
+    if strange is None:
+        output.emit("unfamiliar: this model cannot tell")
+    else:
+        ends = f"{strange['low']:.1%} to {strange['high']:.1%}"
+        output.emit(f"unfamiliar: {strange['value']:.1%}, {ends} ({strange['expected']:.1%} expected)")
+    expected = "" if sure["expected"] is None else f" ({sure['expected']:.0%} expected)"
+    output.emit(f"mean probability of the answers: {sure['value']:.0%}{expected}")
 
 
 def _number(estimate: dict[str, float] | None, end: str) -> str:

@@ -59,6 +59,6 @@ def _samples(bundle: Bundle, named: list[str], scratch: Path) -> list[Raw]:
     from keiki.serving.inputs import gather
 
     if not named:
-        return make(bundle.modality, scratch)
+        return make(bundle.modality, scratch, bundle.width)
     found = gather(named, bundle.modality, lambda: ())
     return [each.raw for each in found.items if each.raw is not None][:_MOST_SAMPLES]

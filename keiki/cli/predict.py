@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -15,7 +16,8 @@ from keiki.cli.progress import progress
 from keiki.core.errors import RequestError
 
 if TYPE_CHECKING:
-    from keiki.serving.predictor import Row
+    from keiki.artifacts.bundle import Bundle
+    from keiki.serving.predictor import Row, Wish
 
 _SUFFIXES = (".csv", ".jsonl")
 _ERRORS_SHOWN = 20
@@ -29,19 +31,27 @@ def predict(
         str | None, typer.Option("--input", metavar="COL", help="column of a table with the input")
     ] = None,
     files: Annotated[Path | None, typer.Option(metavar="DIR", help="folder in which the files of a table lie")] = None,
+    accuracy: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="wanted among accepted answers; default as asked of the fit")
+    ] = None,
+    set_level: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="adds sets of classes that hold the true one so often")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object, with every probability")] = False,
 ) -> int:
     """Predict the class of pictures or texts.
 
     Every input gets a line: input,label,probability,decision,runner_up,error. The decision is 'accept' where the
-    probability is high enough for the accuracy that was asked for, else 'check'. What cannot be read gets a line with
-    the reason; the exit code is 2 only if nothing could be predicted.
+    probability is high enough for the accuracy that was asked for, 'unfamiliar' where the input is unlike all that the
+    model learned from, else 'check'. --set-level adds a column, set: all classes that are likely enough, joined by ';'.
+    What cannot be read gets a line with the reason; the exit code is 2 only if nothing could be predicted.
 
     \b
     Examples:
       keiki predict runs/last photo.jpg
-      keiki predict runs/last new-photos/ --out answers.csv
+      keiki predict runs/last new-photos/ --out answers.csv --accuracy 0.9
+      keiki predict runs/last photo.jpg --set-level 0.9
       echo "where is my parcel" | keiki predict runs/last -
     """
     if out is not None and (out.suffix.lower() not in _SUFFIXES or out.is_dir()):
@@ -50,17 +60,21 @@ def predict(
     from keiki.core.record import Record
     from keiki.data.sources.base import Request
     from keiki.serving.inputs import gather
-    from keiki.serving.predictor import rows
+    from keiki.serving.predictor import Wish, rows, unmet
 
     bundle = Bundle.open(run)
+    wish = Wish(accuracy, set_level)
+    for line in unmet(bundle, wish):
+        output.say(f"keiki: {line}")
     found = gather(inputs, bundle.modality, _lines, Request(input=column, files=files))
     for note in found.notes:
         output.say(f"keiki: {note}")
     tally = _Tally()
     with progress(quiet or len(found.items) < bundle.batch_size) as listener:
         record = Record(listeners=(listener,))
-        answers = tally.count(rows(bundle, found.items, lambda done, total: record.progress("predict", done, total)))
-        _deliver(answers, tally, str(run), out, as_json)
+        told = rows(bundle, found.items, lambda done, total: record.progress("predict", done, total), wish)
+        delivery = _Delivery(str(run), out, as_json, wish.fields, _thresholds(bundle, wish))
+        delivery.deliver(tally.count(told), tally)
     tally.say_errors()
     return 2 if tally.n_errors == tally.n else 0
 
@@ -98,38 +112,55 @@ def _lines() -> Iterator[str]:
     yield from sys.stdin
 
 
-def _deliver(answers: Iterable[Row], tally: _Tally, run: str, out: Path | None, as_json: bool) -> None:
-    if out is not None:
-        _write(out, answers)
-    kept = [] if out is not None else list(answers) if as_json or sys.stdout.isatty() else None
-    if kept is None:
-        _as_csv(sys.stdout, answers)
-    elif as_json:
-        place = {"predictions": [row.to_json() for row in kept]} if out is None else {"out": str(out)}
-        output.emit_json({"run": run, "n": tally.n, "n_errors": tally.n_errors, **place})
-    elif kept:
-        from keiki.serving.predictor import FIELDS
+@dataclass(frozen=True)
+class _Delivery:
+    """Where the rows go, and in which form."""
 
-        output.emit_table(FIELDS, [row.cells() for row in kept])
+    run: str
+    out: Path | None
+    as_json: bool
+    fields: tuple[str, ...]
+    thresholds: dict[str, float | None]
 
+    def deliver(self, answers: Iterable[Row], tally: _Tally) -> None:
+        if self.out is not None:
+            self._write(self.out, answers)
+        kept = [] if self.out is not None else list(answers) if self.as_json or sys.stdout.isatty() else None
+        if kept is None:
+            self._as_csv(sys.stdout, answers)
+        elif self.as_json:
+            place = {"out": str(self.out)} if self.out else {"predictions": [row.to_json() for row in kept]}
+            facts = {"run": self.run, "n": tally.n, "n_errors": tally.n_errors, "thresholds": self.thresholds}
+            output.emit_json({**facts, **place})
+        elif kept:
+            output.emit_table(self.fields, [row.cells(self.fields) for row in kept])
 
-def _write(out: Path, answers: Iterable[Row]) -> None:
-    from keiki.core.files import writing
+    def _write(self, out: Path, answers: Iterable[Row]) -> None:
+        from keiki.core.files import writing
 
-    write: Callable[[TextIO, Iterable[Row]], None] = _as_csv if out.suffix.lower() == ".csv" else _as_lines
-    with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        write(file, answers)
+        write: Callable[[TextIO, Iterable[Row]], None]
+        write = self._as_csv if out.suffix.lower() == ".csv" else _as_lines
+        with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            write(file, answers)
 
-
-def _as_csv(file: TextIO, answers: Iterable[Row]) -> None:
-    from keiki.serving.predictor import FIELDS
-
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(FIELDS)
-    writer.writerows(row.cells() for row in answers)
+    def _as_csv(self, file: TextIO, answers: Iterable[Row]) -> None:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(self.fields)
+        writer.writerows(row.cells(self.fields) for row in answers)
 
 
 def _as_lines(file: TextIO, answers: Iterable[Row]) -> None:
     import json
 
     file.writelines(json.dumps(row.to_json(), ensure_ascii=False, allow_nan=False) + "\n" for row in answers)
+
+
+def _thresholds(bundle: Bundle, wish: Wish) -> dict[str, float | None]:
+    """What the decisions rest on, for --json."""
+    known = bundle.thresholds
+    return {
+        "accuracy": wish.accuracy or known.asked,
+        "accept": known.accept_from(wish.accuracy),
+        "unfamiliar": known.unfamiliar,
+        "set_level": wish.set_level,
+    }

@@ -12,14 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from keiki.artifacts.bundle import Bundle
-from keiki.artifacts.handover import Handover, Witness
+from keiki.artifacts.handover import Handover, OutOfFold, Witness
 from keiki.artifacts.parity import Certificate
 from keiki.artifacts.writer import write_bundle
 from keiki.core.errors import TrainingError
 from keiki.core.files import digest, sha256_bytes
-from keiki.data.task import Task
+from keiki.data.task import Task, TrainView
+from keiki.evaluation.conformal import set_scores
+from keiki.evaluation.drift import reference
+from keiki.evaluation.protocol import dependent
+from keiki.evaluation.thresholds import accept_grid
 from keiki.methods.base import Model
 from keiki.nn.linear import LinearHead
+from keiki.pipeline.familiar import measured
 from keiki.selection.select import Selection
 from keiki.selection.workshop import Workshop
 
@@ -60,6 +65,7 @@ def deliver(
     view = task.training_view()
     some = view.items.take(np.linspace(0, len(view) - 1, min(WITNESSES, len(view))).astype(int))
     outcome = final.outcomes[final.winner]
+    familiar = measured(model, view, parts.graph, shop.plan.threads)
     handover = Handover(
         name=task.name,
         target=task.target,
@@ -72,13 +78,24 @@ def deliver(
         head=parts.head,
         temperature=final.temperatures[final.winner],
         thresholds={"accept": threshold, "asked_accuracy": wanted},
-        witness=Witness(some.raws, model.logits(some)),
+        witness=Witness(some.raws, model.logits(some), familiar.distances(some)),
+        yardstick=familiar.yardstick,
+        no_yardstick=familiar.why_not,
+        out_of_fold=_out_of_fold(view, final),
         weights=parts.weights,
         seen=view.items.digests,
         results=results,
         batch_size=shop.plan.batch_size,
     )
     return write_bundle(folder, handover)
+
+
+def _out_of_fold(view: TrainView, final: Selection) -> OutOfFold:
+    """What the shipped model's answers for training items that it had not seen are kept for."""
+    answers = final.out_of_fold(final.winner)
+    rows = np.flatnonzero(np.isfinite(answers).all(axis=1))
+    found, labels, groups = answers[rows], view.labels[rows], dependent(view.groups[rows])
+    return OutOfFold(accept_grid(found, labels, groups), set_scores(found, labels, groups), reference(found, groups))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from keiki.artifacts.bundle import Bundle, load
 from keiki.artifacts.handover import Witness
-from keiki.artifacts.manifest import _NO_DIGEST
+from keiki.artifacts.manifest import _NO_DIGEST, SCHEMA
 from keiki.artifacts.writer import write_bundle
 from keiki.core.errors import BundleError, ParityError, RequestError
 from keiki.core.files import sha256_bytes
@@ -145,9 +145,10 @@ def test_a_foreign_file_is_refused_by_name(text_bundle: Path, tmp_path: Path) ->
 
 def test_a_foreign_schema_is_refused_with_a_next_step(text_bundle: Path, tmp_path: Path) -> None:
     damaged = copy(text_bundle, tmp_path)
-    rewrite(damaged, schema=2)
-    with pytest.raises(BundleError, match="schema 2.*version of keiki that wrote it"):
-        Bundle.open(damaged)
+    for schema in (SCHEMA - 1, SCHEMA + 1):
+        rewrite(damaged, schema=schema)
+        with pytest.raises(BundleError, match=f"schema {schema}.*version of keiki that wrote it, or fit again"):
+            Bundle.open(damaged)
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "bundle.json"])
@@ -178,7 +179,9 @@ def test_a_bundle_json_of_nonsense_is_refused(text_bundle: Path, tmp_path: Path,
         Bundle.open(damaged)
 
 
-@pytest.mark.parametrize("lost", ["target", "modality", "thresholds", "batch_size", "transform", "files", "name"])
+@pytest.mark.parametrize(
+    "lost", ["target", "modality", "thresholds", "batch_size", "transform", "files", "name", "graph"]
+)
 def test_a_bundle_json_that_lacks_a_part_is_refused(text_bundle: Path, tmp_path: Path, lost: str) -> None:
     damaged = copy(text_bundle, tmp_path)
     rewrite(damaged, **{lost: None})
@@ -239,14 +242,43 @@ def test_nothing_in_gives_nothing_out(text_bundle: Path) -> None:
     assert list(found) == []
 
 
-def test_decisions_follow_the_stored_threshold(text_bundle: Path, tmp_path: Path) -> None:
-    found = Bundle.open(text_bundle).predict(TEXTS)
-    for answer, shares in zip(found, found.probabilities, strict=True):
-        assert answer.decision == ("accept" if shares.max() >= 0.7 else "check")
-    never = replace(text_handover(), thresholds={"accept": None, "asked_accuracy": 0.99})
-    write_bundle(tmp_path / "never", never)
-    assert {answer.decision for answer in Bundle.open(tmp_path / "never").predict(TEXTS)} == {"check"}
-
-
 def test_seen_digests_are_kept(text_bundle: Path) -> None:
     assert Bundle.open(text_bundle).seen() == {"ab" * 32}
+
+
+def test_features_are_those_that_the_head_sees(image_bundle: Path, text_bundle: Path, pictures: Path) -> None:
+    handover, bundle = image_handover(pictures), Bundle.open(image_bundle)
+    features = bundle.features(handover.witness.raws)
+    assert features.shape == (6, bundle.width)
+    assert handover.standardiser is not None
+    again = handover.head.logits(handover.standardiser.apply(features))
+    np.testing.assert_allclose(again, handover.witness.logits, atol=1e-5)
+    words = Bundle.open(text_bundle)  # preparing gives them
+    np.testing.assert_allclose(text_handover().head.logits(words.features(TEXTS)), words.logits(TEXTS), atol=1e-5)
+
+
+def test_outputs_come_by_name_with_gaps_for_what_cannot_be_read(image_bundle: Path, pictures: Path) -> None:
+    good = next(pictures.rglob("*.png"))
+    found, errors = Bundle.open(image_bundle).run([good, pictures / "gone.png"], ("features", "unfamiliarity"))
+    assert found.keys() == {"features", "unfamiliarity"}
+    assert found["unfamiliarity"].shape == (2,)
+    assert list(errors) == [1]
+    assert np.isnan(found["features"][1]).all()
+    assert np.isfinite(found["features"][0]).all()
+
+
+def test_an_output_that_is_not_there_is_refused(text_bundle: Path) -> None:
+    with pytest.raises(RequestError, match="counts of words are too many"):
+        Bundle.open(text_bundle).run(TEXTS, ("unfamiliarity",))
+
+
+def test_nothing_of_an_item_is_kept(image_bundle: Path, text_bundle: Path, pictures: Path) -> None:
+    """No raw item, no features, no name of a file: numbers over all of them, and digests."""
+    handover = image_handover(pictures)
+    features = Bundle.open(image_bundle).features(handover.witness.raws)
+    blob = b"".join(file.read_bytes() for file in image_bundle.iterdir())
+    for path, row in zip(handover.witness.raws, features, strict=True):
+        assert str(path).encode() not in blob
+        assert row.tobytes() not in blob
+    told = b"".join(file.read_bytes() for file in text_bundle.iterdir() if file.name != "vocabulary.json")
+    assert not any(text.encode() in told for text in TEXTS)  # the vocabulary holds their words, as the card says

@@ -38,6 +38,21 @@ def test_the_example_runs_without_keiki(image_bundle: Path, pictures: Path, tmp_
     assert ": red (" in done.stdout
 
 
+def test_the_example_tells_what_is_unfamiliar(image_bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    export(Bundle.open(image_bundle), "onnx", tmp_path / "out", sorted(pictures.rglob("*.png")))
+    Image.new("RGB", (20, 20), (250, 250, 250)).save(tmp_path / "grey.png")
+    script = [
+        sys.executable,
+        str(tmp_path / "out" / "example.py"),
+        str(tmp_path / "grey.png"),
+        str(pictures / "red" / "0.png"),
+    ]
+    strange, known = subprocess.run(script, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert strange.endswith(", unfamiliar")
+    assert not known.endswith(", unfamiliar")
+    assert "`unfamiliarity` (N,)" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_model_whose_preprocessing_is_ours_exports_too(text_bundle: Path, tmp_path: Path) -> None:
     certificate = export(Bundle.open(text_bundle), "onnx", tmp_path / "out", make("text", tmp_path))
     assert certificate.same_top_class

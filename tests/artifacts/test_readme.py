@@ -1,9 +1,10 @@
 """The model card tells what there is to tell, and nothing in it can be abused."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from keiki.artifacts import readme
-from keiki.testing.bundles import text_handover
+from keiki.testing.bundles import image_handover, text_handover
 
 RESULTS = {
     "task": {"train": 297, "val": 0, "test": 118},
@@ -40,3 +41,29 @@ def test_names_cannot_break_out() -> None:
 def test_every_field_may_be_absent() -> None:
     assert "## Results" not in readme.write(text_handover())
     assert "##" in readme.write(replace(text_handover(), results={"test": {"roc_auc": None}, "transfer": None}))
+
+
+def test_what_the_decisions_mean_is_told(tmp_path: Path) -> None:
+    card = readme.write(image_handover(tmp_path))
+    stick = image_handover(tmp_path).yardstick
+    assert stick is not None
+    for part in (
+        "0.6 or more",
+        "95%",
+        f"above {stick.threshold:.4g}",
+        f"{stick.expected:.1%}",
+        "`unfamiliarity`",
+        "240",
+    ):
+        assert part in card
+    texts = readme.write(text_handover())
+    assert "`unfamiliar` is not offered: counts of words" in texts
+    assert "is not recognised as such" in texts
+    never = readme.write(replace(text_handover(), thresholds={"accept": None, "asked_accuracy": 0.99}))
+    assert "No probability is high enough" in never
+
+
+def test_words_of_the_training_texts_in_the_folder_are_owned_up_to(tmp_path: Path) -> None:
+    results = {"task": {"train": 5, "val": 0, "test": 0}}
+    assert "`vocabulary.json` holds words" in readme.write(replace(text_handover(), results=results))
+    assert "holds words" not in readme.write(replace(image_handover(tmp_path), results=results))

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import keiki
 from keiki.cli.main import main
@@ -115,7 +116,7 @@ def test_predict_imports_nothing_heavy(
     arguments = {
         "image": [str(image_bundle), str(pictures / "red" / "0.png")],
         "text": [str(text_bundle), "a red apple"],
-        "table": [str(text_bundle), str(rows), "--input", "message"],
+        "table": [str(text_bundle), str(rows), "--input", "message", "--set-level", "0.5", "--accuracy", "0.6"],
     }[kind]
     script = (
         f"import sys; from keiki.cli.main import main\nassert main(['predict', *{arguments!r}]) == 0\n"
@@ -134,3 +135,45 @@ def test_a_cold_predict_is_quick(kind: str, image_bundle: Path, text_bundle: Pat
         subprocess.run([sys.executable, "-m", "keiki", "predict", *arguments], capture_output=True, check=True, env=ENV)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 1.0
+
+
+def test_an_unfamiliar_input_is_called_so(
+    image_bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (20, 20), (250, 250, 250)).save(tmp_path / "grey.png")
+    assert main(["predict", str(image_bundle), str(tmp_path / "grey.png"), str(pictures / "red" / "0.png")]) == 0
+    assert [row["decision"] for row in table(capsys.readouterr().out)] == ["unfamiliar", "accept"]
+
+
+def test_sets_are_a_column_only_where_asked(
+    image_bundle: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(pictures / "red" / "0.png")
+    assert main(["predict", str(image_bundle), picture, "gone.png", "--set-level", "0.999"]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[0] == "input,label,probability,decision,runner_up,error,set"
+    first, broken = table(told.out)
+    assert set(first["set"].split(";")) == {"blue", "green", "red"}
+    assert broken["set"] == ""
+    assert "too few" in told.err
+    assert main(["predict", str(image_bundle), picture, "--set-level", "0.9", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["predictions"][0]["set"][0] == "red"
+
+
+def test_another_accuracy_moves_the_threshold(text_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(text_bundle), "a red apple", "--accuracy", "0.99", "--json"]) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert found["thresholds"] == {"accuracy": 0.99, "accept": None, "unfamiliar": None, "set_level": None}
+    assert found["predictions"][0]["decision"] == "check"
+    assert "every answer is to be checked" in told.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--accuracy", "95"], ["--accuracy", "0.2"], ["--set-level", "1"], ["--set-level", "x"]]
+)
+def test_shares_that_are_none_are_refused(
+    arguments: list[str], text_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(text_bundle), "a red apple", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("keiki: ")

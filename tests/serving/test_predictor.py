@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keiki.artifacts.bundle import Bundle
 from keiki.serving.inputs import Input
-from keiki.serving.predictor import FIELDS, rows
+from keiki.serving.predictor import FIELDS, Wish, rows, unmet
 
 
 def test_every_input_has_its_row_in_order(text_bundle: Path) -> None:
@@ -36,3 +36,21 @@ def test_cells_follow_the_fields(text_bundle: Path) -> None:
     assert dict(zip(FIELDS, row.cells(), strict=True)) == {
         "input": "a", "label": "", "probability": "", "decision": "", "runner_up": "", "error": "gone"
     }  # fmt: skip
+
+
+def test_a_set_is_a_cell_and_a_list(text_bundle: Path) -> None:
+    bundle, wish = Bundle.open(text_bundle), Wish(set_level=0.99)
+    (row,) = rows(bundle, [Input("a", "a red apple")], wish=wish)
+    assert wish.fields == (*FIELDS, "set")
+    assert set(row.cells(wish.fields)[-1].split(";")) == {"fruit", "phone"}
+    assert row.set is not None
+    assert row.set[0] == row.label
+    (broken,) = rows(bundle, [Input("b", None, "gone")], wish=wish)
+    assert broken.cells(wish.fields)[-1] == ""
+
+
+def test_a_wish_that_cannot_be_met_is_said(text_bundle: Path) -> None:
+    told = unmet(Bundle.open(text_bundle), Wish(accuracy=0.99, set_level=0.99))
+    assert "No threshold keeps 99.0% right" in told[0]
+    assert "5 items are too few" in told[1]
+    assert unmet(Bundle.open(text_bundle), Wish()) == []

@@ -23,7 +23,7 @@ class Model:
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
     def run(self, paths: Sequence[Path | str]) -> dict[str, np.ndarray]:
-        """Logits and calibrated probabilities (N, C) of the pictures in these files."""
+        """The outputs for the pictures in these files: calibrated probabilities (N, C) and others, by name."""
         batch = np.stack([self.prepare(path) for path in paths])
         names = [each.name for each in self.session.get_outputs()]
         return dict(zip(names, self.session.run(None, {"image": batch}), strict=True))
@@ -74,6 +74,10 @@ def padded(image: Image.Image, size: int, mean: list[float], filter: Image.Resam
 
 if __name__ == "__main__":
     model = Model(Path(__file__).parent)
-    for name, shares in zip(sys.argv[1:], model.run(sys.argv[1:])["probabilities"], strict=True):
+    answers = model.run(sys.argv[1:])
+    farthest = model.facts["thresholds"]["unfamiliar"]
+    for row, name in enumerate(sys.argv[1:]):
+        shares = answers["probabilities"][row]
         best = int(shares.argmax())
-        print(f"{name}: {model.facts['classes'][best]} ({shares[best]:.1%})")
+        strange = farthest is not None and answers["unfamiliarity"][row] > farthest
+        print(f"{name}: {model.facts['classes'][best]} ({shares[best]:.1%}){', unfamiliar' if strange else ''}")

@@ -23,7 +23,7 @@ class Model:
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
 
     def run(self, texts: list[str]) -> dict[str, np.ndarray]:
-        """Logits and calibrated probabilities (N, C) of the texts."""
+        """The outputs for the texts: calibrated probabilities (N, C) and others, by name."""
         encodings = self.tokenizer.encode_batch(texts)
         arrays = {
             "input_ids": np.array([each.ids for each in encodings], dtype=np.int64),
@@ -43,6 +43,10 @@ def _padding(tokenizer: Tokenizer) -> dict[str, object]:
 
 if __name__ == "__main__":
     model = Model(Path(__file__).parent)
-    for text, shares in zip(sys.argv[1:], model.run(sys.argv[1:])["probabilities"], strict=True):
+    answers = model.run(sys.argv[1:])
+    farthest = model.facts["thresholds"]["unfamiliar"]
+    for row, text in enumerate(sys.argv[1:]):
+        shares = answers["probabilities"][row]
         best = int(shares.argmax())
-        print(f"{text}: {model.facts['classes'][best]} ({shares[best]:.1%})")
+        strange = farthest is not None and answers["unfamiliarity"][row] > farthest
+        print(f"{text}: {model.facts['classes'][best]} ({shares[best]:.1%}){', unfamiliar' if strange else ''}")

@@ -21,6 +21,11 @@ from keiki.engines.onnx import OnnxEngine
 
 EXAMPLES = "keiki.artifacts.examples"  # one file for each kind of preprocessing that needs no keiki
 EXAMPLE = "example.py"
+_EXAMPLES = {  # argument, needs
+    "image": ("photo.jpg", " and Pillow"),
+    "text": ('"a text"', " and tokenizers"),
+    "vector": ("5.1,3.5,1.4,0.2", ""),
+}
 _GRAPH = ("model.onnx", "model.onnx.data")
 
 Logits = npt.NDArray[np.float32]
@@ -69,16 +74,26 @@ def _runner(
 
 
 def _readme(bundle: Bundle, has_example: bool) -> str:
-    argument = "photo.jpg" if bundle.modality == "image" else '"a text"'
+    argument, needs = _EXAMPLES.get(bundle.modality, ("INPUT", ""))
     use = (
-        f"    python {EXAMPLE} {argument}\n\n`{EXAMPLE}` needs onnxruntime, numpy and "
-        f"{'Pillow' if bundle.modality == 'image' else 'tokenizers'}, nothing else.\n"
+        f"    python {EXAMPLE} {argument}\n\n`{EXAMPLE}` needs onnxruntime, numpy{needs}, nothing else.\n"
         if has_example
         else "This model's preprocessing is part of keiki: prepare inputs with it, then run the graph.\n"
     )
     return (
         f"# {bundle.name}, as ONNX\n\n{use}\n"
         "`model.onnx` keeps its weights in `model.onnx.data`; leave both in one folder. Outputs: `logits` (N, C)\n"
-        "before calibration, `probabilities` (N, C) after it; the order of classes stands in `preprocessing.json`.\n\n"
+        "before calibration, `probabilities` (N, C) after it; the order of classes stands in `preprocessing.json`.\n"
+        f"{_unfamiliar(bundle)}\n"
         "`parity.json` certifies how far the answers lie from those of the model it was made from.\n"
+    )
+
+
+def _unfamiliar(bundle: Bundle) -> str:
+    threshold, expected = bundle.thresholds.unfamiliar, bundle.thresholds.expected
+    if threshold is None or expected is None:
+        return f"Whether an item is unfamiliar is not told: {bundle.thresholds.why_no_unfamiliar}.\n"
+    return (
+        f"`unfamiliarity` (N,) is the distance to the training items; above {threshold:.4g} an item is unfamiliar, as\n"
+        f"about {expected[0]:.1%} of items like the training items are.\n"
     )

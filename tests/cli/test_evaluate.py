@@ -1,0 +1,85 @@
+"""keiki evaluate: with labels as well as drift, without them drift alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keiki.cli.main import main
+from keiki.testing.bundles import paint
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _ledger(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks are counted for each test alone."""
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Path:
+    """Six pictures in no class folders."""
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for number, path in enumerate(paint(tmp_path / "painted")):
+        path.rename(folder / f"{number}.png")
+    return folder
+
+
+def as_json(capsys: Capture, *arguments: str, code: int = 0) -> Any:
+    assert main(["evaluate", *arguments, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_drift_stands_beside_the_figures(image_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
+    paint(tmp_path / "data")
+    found = as_json(capsys, str(image_bundle), str(tmp_path / "data"))
+    assert found["labelled"] is True
+    assert found["test"]["accuracy"]["value"] == 1.0
+    assert found["drift"]["status"] == "unsure"  # six items
+    assert main(["evaluate", str(image_bundle), str(tmp_path / "data")]) == 0
+    told = capsys.readouterr().out
+    assert "drift: " in told
+    assert "unfamiliar: 0.0%, 0.0% to " in told
+
+
+def test_without_labels_only_drift_is_told_and_no_look_is_counted(
+    image_bundle: Path, flat: Path, capsys: Capture
+) -> None:
+    for _ in range(2):
+        found = as_json(capsys, str(image_bundle), str(flat))
+        assert (found["labelled"], found["looks"], found["n"]) == (False, None, 6)
+        assert "test" not in found
+        assert "only drift can be told" in found["notes"][-1]
+    assert main(["evaluate", str(image_bundle), str(flat)]) == 0
+    told = capsys.readouterr()
+    assert "how often the model is right on them cannot be told" in told.out
+    assert "accuracy" not in told.out
+    assert "only drift can be told" in told.err
+
+
+def test_labels_can_be_left_aside(image_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
+    paint(tmp_path / "data")
+    (tmp_path / "data" / "red").rename(tmp_path / "data" / "may")
+    assert main(["evaluate", str(image_bundle), str(tmp_path / "data")]) == 2
+    assert "--no-labels" in capsys.readouterr().err
+    assert as_json(capsys, str(image_bundle), str(tmp_path / "data"), "--no-labels")["labelled"] is False
+
+
+def test_a_metric_without_labels_is_refused(image_bundle: Path, flat: Path, capsys: Capture) -> None:
+    assert main(["evaluate", str(image_bundle), str(flat), "--metric", "macro_f1"]) == 2
+    assert "Without labels 'macro_f1' has no value" in capsys.readouterr().err
+    assert main(["evaluate", str(image_bundle), str(flat), "--no-labels", "--label", "x"]) == 2
+    assert "--no-labels" in capsys.readouterr().err
+
+
+def test_a_bundle_that_cannot_tell_says_so(text_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("text\na phone is here\na red apple is there\n", encoding="utf-8")
+    found = as_json(capsys, str(text_bundle), str(table))
+    assert found["drift"]["unfamiliar"] is None
+    assert found["drift"]["classes"]["distance"] >= 0
+    assert main(["evaluate", str(text_bundle), str(table)]) == 0
+    assert "this model cannot tell" in capsys.readouterr().out
