@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shlex
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,15 @@ import keiki
 from keiki.core.record import Record
 from keiki.data.task import Task
 from keiki.evaluation.report import schema, sentences
-from keiki.pipeline import figures
-from keiki.pipeline.deliver import Delivered
-from keiki.pipeline.estimate import SHIPPED, Estimate
-from keiki.pipeline.evidence import Evidence, Rival
+from keiki.evaluation.risk_coverage import RiskCoverage
+from keiki.methods.base import Model
+from keiki.pipeline import figures, found, insights, mistakes
+from keiki.pipeline.deliver import Delivered, shipped_model
+from keiki.pipeline.estimate import Estimate
+from keiki.pipeline.evidence import Evidence, Rival, unasked
+from keiki.pipeline.findings import Findings
 from keiki.pipeline.request import FitRequest
+from keiki.pipeline.showing import UNNAMED, Showing, nameless
 from keiki.pipeline.summary import (
     ESTIMATES,
     digests,
@@ -32,7 +36,6 @@ from keiki.pipeline.summary import (
 )
 from keiki.selection.workshop import Workshop
 
-MISTAKES = 6
 SKIPPED = 200
 RULE = (
     "The simplest candidate (fewest trained parameters, then fastest) within one standard error of the smallest "
@@ -53,23 +56,37 @@ def build_report(
     looks: int | None,
     warnings: list[dict[str, str]],
     delivered: Delivered,
+    *,
+    findings: Findings | None = None,
+    risk: RiskCoverage | None = None,
 ) -> schema.Report:
-    """All of report.json."""
+    """All of report.json. findings: what was found in the data; risk: the curve of what accepting costs."""
     winner = estimate.final.outcomes[estimate.final.winner]
-    wrong = _mistakes(request, task, estimate, shop)
+    shipped, samples = shipped_model(shop, task, estimate.final), request.samples
+    features = shipped.features(task.items)
+    wrong = mistakes.find(shop, task, estimate, shipped, features) if samples else ()
+    shown = [*mistakes.rows(wrong), *(found.rows(findings) if findings else ())]
+    showing = Showing.of(task, shop.bank, shown, samples)
+    plainly = (lambda text: text) if samples else nameless(task)
     return schema.Report(
         run=folder.name,
         folder=str(folder),
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         keiki=keiki.__version__,
-        task=_task(request, task, estimate),
+        samples=samples,
+        task=_task(request, task, estimate, plainly),
         headline=_headline(task, estimate, evidence, looks),
         usability=_usability(estimate, evidence),
         transfer=_transfer(estimate, evidence),
-        warnings=tuple(schema.Warning(text=each["what"], remedy=each["remedy"]) for each in warnings),
-        n_mistakes=wrong[0],
-        mistakes=wrong[1],
+        warnings=tuple(schema.Warning(text=plainly(w["what"]), remedy=plainly(w["remedy"])) for w in warnings),
+        n_mistakes=mistakes.count(estimate),
+        mistakes=mistakes.tell(wrong, estimate, showing),
         next_steps=_next_steps(folder, task),
+        findings=found.tell(findings, showing) if findings else None,
+        slices=insights.weak_spots(shop, task, estimate, evidence, request.group, samples=samples),
+        learning=insights.more_labels(shop, task, estimate, shipped, features),
+        map=insights.map_of(task, estimate, features, _whose(shipped), shop.random.child("map"), samples=samples),
+        risk=insights.risk(risk),
         metrics=figures.metrics(evidence),
         confusion=figures.confusion(estimate, evidence),
         reliability=figures.reliability(task, estimate, evidence),
@@ -84,7 +101,13 @@ def build_report(
     )
 
 
-def _task(request: FitRequest, task: Task, estimate: Estimate) -> schema.Task:
+def _whose(shipped: Model) -> str:
+    """Whose features the map is made of."""
+    name = shipped.backbone.card.name
+    return f"{name} as it was before tuning" if shipped.network is not None else name
+
+
+def _task(request: FitRequest, task: Task, estimate: Estimate, plainly: Callable[[str], str]) -> schema.Task:
     def count(index: Any) -> np.ndarray:
         return np.bincount(task.labels[index], minlength=len(task.target.classes))
 
@@ -108,13 +131,16 @@ def _task(request: FitRequest, task: Task, estimate: Estimate) -> schema.Task:
         split=SPLITS[task.protocol],  # type: ignore[arg-type]
         folds=len(np.unique(task.outer[0][task.outer[0] >= 0])) if nested else 0,
         repeats=len(task.outer) if nested else 0,
-        group_column=request.group,
-        n_groups=len(np.unique(task.groups)) if request.group else 0,
+        group_column=(request.group or "group") if task.declared else None,
+        n_groups=len(set(task.declared or ())),
         duplicate_clusters=int((digests_seen > 1).sum()),
         duplicate_items=int(digests_seen[digests_seen > 1].sum()),
         n_skipped=len(task.skipped),
-        skipped=tuple(schema.Skipped(id=each.id, reason=each.reason) for each in task.skipped[:SKIPPED]),
-        notes=(*task.notes, *estimate.final.notes),
+        skipped=tuple(
+            schema.Skipped(id=each.id if request.samples else UNNAMED, reason=plainly(each.reason))
+            for each in task.skipped[:SKIPPED]
+        ),
+        notes=tuple(plainly(note) for note in (*task.notes, *estimate.final.notes, *unasked(estimate.final))),
     )
 
 
@@ -195,43 +221,9 @@ def _chart(estimate: Estimate, evidence: Evidence) -> list[schema.ChartRow]:
     return sorted(rows, key=lambda row: row.score.value)
 
 
-def _mistakes(
-    request: FitRequest, task: Task, estimate: Estimate, shop: Workshop
-) -> tuple[int, tuple[schema.Mistake, ...]]:
-    answers = estimate.probabilities[SHIPPED]
-    decided = answers.argmax(axis=1)
-    wrong = np.flatnonzero(decided != estimate.labels)
-    n_wrong = figures.items(len(wrong), estimate)
-    surest = wrong[np.argsort(-answers[wrong].max(axis=1), kind="stable")]
-    _, first = np.unique(estimate.positions[surest], return_index=True)  # with repeats, an item is shown once
-    shown = surest[np.sort(first)][:MISTAKES]
-    if not request.samples:
-        return n_wrong, ()
-    items = task.items.take(estimate.positions[shown])
-    facts = shop.bank.facts(items) if len(items) else []
-    names = task.target.classes
-    out = []
-    for place, row in enumerate(shown):
-        order = np.argsort(-answers[row], kind="stable")
-        picture = facts[place].thumbnail
-        out.append(
-            schema.Mistake(
-                id=items.ids[place],
-                true=names[estimate.labels[row]],
-                predicted=names[order[0]],
-                probability=float(answers[row, order[0]]),
-                runner_up=names[order[1]],
-                runner_up_probability=float(answers[row, order[1]]),
-                thumbnail=f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}" if picture else None,
-                text=str(items.raws[place])[:2000] if task.modality == "text" else None,
-            )
-        )
-    return n_wrong, tuple(out)
-
-
 def _next_steps(folder: Path, task: Task) -> tuple[schema.Command, ...]:
     run = shlex.quote(str(folder))
-    example = "PHOTO..." if task.modality == "image" else "TEXTS.csv"
+    example = {"image": "PHOTO...", "text": "TEXTS.csv", "vector": "ROWS.csv"}[task.modality]
     return (
         schema.Command(command=f"keiki predict {run} {example}", does="classify new items"),
         schema.Command(command=f"keiki evaluate {run} DATA", does="measure it on labelled data of your own"),
@@ -292,9 +284,9 @@ def _model(estimate: Estimate, shop: Workshop) -> schema.Model:
 
 
 def _usage(folder: Path, task: Task) -> schema.Usage:
-    example = "photo.jpg" if task.modality == "image" else "some text"
+    example = {"image": '"photo.jpg"', "text": '"some text"', "vector": "[0.1, 0.2, 0.3]"}[task.modality]
     place = json.dumps(folder.as_posix(), ensure_ascii=False)
-    snippet = f'import keiki\n\nmodel = keiki.load({place})\nprint(model.predict(["{example}"]).labels)'
+    snippet = f"import keiki\n\nmodel = keiki.load({place})\nprint(model.predict([{example}]).labels)"
     return schema.Usage(commands=_next_steps(folder, task), python=snippet)
 
 

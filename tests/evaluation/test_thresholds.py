@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from keiki.core.errors import OptionError
-from keiki.evaluation.thresholds import CONFIDENCE, accept_threshold, accepted
+from keiki.evaluation.thresholds import CONFIDENCE, SIZES, accept_grid, accept_threshold, accepted, lowest
 
 
 def items(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,3 +76,29 @@ def test_a_fixed_threshold_is_judged_on_other_items() -> None:
 def test_a_wanted_accuracy_of_1_is_refused() -> None:
     with pytest.raises(OptionError):
         accept_threshold(*items(10, 0), wanted=1.0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(5, 300), st.integers(0, 50), st.floats(0.5, 0.99), st.booleans())
+def test_the_grid_answers_every_wish_as_if_it_had_been_asked(n: int, seed: int, wanted: float, grouped: bool) -> None:
+    p, labels = items(n, seed)
+    groups = np.arange(n) // 3 if grouped else None
+    grid = accept_grid(p, labels, groups)
+    assert 1 <= len(grid) <= SIZES
+    assert lowest(grid, wanted) == accept_threshold(p, labels, wanted, groups).threshold
+    top = p.max(axis=1)
+    for point in grid:
+        at = top >= point.threshold
+        units = int(at.sum()) if groups is None else len(np.unique(groups[at]))
+        right = (p.argmax(axis=1) == labels)[at].mean() * units
+        bound = stats.beta.ppf(1 - CONFIDENCE, right, units - right + 1) if right else 0.0
+        assert (point.share, point.accuracy) == (at.mean(), pytest.approx(bound))
+
+
+def test_what_is_unfamiliar_is_never_accepted() -> None:
+    p, labels = items(100, 0)
+    strange = np.arange(100) < 10
+    found = accepted(p, labels, 0.0, unfamiliar=strange)
+    assert found.n_accepted == 90
+    assert found.accuracy is not None
+    assert found.accuracy.value == pytest.approx((labels[10:] == 0).mean())

@@ -59,17 +59,21 @@ class Mark:
 
 @dataclass(frozen=True)
 class Series:
-    """A line through marks; `style` numbers its colour, dash and marker; `name` stands in the legend."""
+    """A line through marks; `style` numbers its colour, dash and marker; `name` stands in the legend.
+
+    `band`: the outline of a shaded area behind it, or empty.
+    """
 
     name: str
     style: int
     line: str
     marks: tuple[Mark, ...] = field(default=())
+    band: str = ""
 
 
 @dataclass(frozen=True)
 class LineChart:
-    """A plot with real axes: ticks, titles with units, series."""
+    """A plot with real axes: ticks, titles with units, series. `fine`: many marks, drawn small."""
 
     series: tuple[Series, ...]
     x_ticks: tuple[Tick, ...]
@@ -77,6 +81,7 @@ class LineChart:
     x_title: str
     y_title: str
     says: str
+    fine: bool = False
 
 
 def ticks(low: float, high: float, n: int = 5) -> list[float]:
@@ -139,7 +144,7 @@ def dots(transfer: Transfer) -> DotChart:
 def reliability(reliability: Reliability) -> LineChart:
     """Stated probability against share right: on the diagonal the probabilities mean what they say."""
     x = y = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    across, up = _scale(0, 1, LEFT, RIGHT), _scale(0, 1, BOTTOM, TOP)
+    across, up = scale(0, 1, LEFT, RIGHT), scale(0, 1, BOTTOM, TOP)
     filled = [bin_ for bin_ in reliability.bins if bin_.n]
     marks = tuple(
         Mark(
@@ -152,9 +157,9 @@ def reliability(reliability: Reliability) -> LineChart:
         )
         for bin_ in filled
     )
-    diagonal = Series("as it should be", 9, _line([(LEFT, BOTTOM), (RIGHT, TOP)]))
+    diagonal = Series("as it should be", 9, line([(LEFT, BOTTOM), (RIGHT, TOP)]))
     return LineChart(
-        series=(diagonal, Series("measured", 0, _line([(m.x, m.y) for m in marks]), marks)),
+        series=(diagonal, Series("measured", 0, line([(m.x, m.y) for m in marks]), marks)),
         x_ticks=tuple(Tick(across(v), f"{100 * v:.0f}") for v in x),
         y_ticks=tuple(Tick(up(v), f"{100 * v:.0f}") for v in y),
         x_title="probability it stated, in percent",
@@ -166,9 +171,9 @@ def reliability(reliability: Reliability) -> LineChart:
 def paths(paths: Sequence[Path]) -> LineChart:
     """Penalty (log scale) against out-of-fold log loss, one line per view."""
     penalties = [p.penalty for path in paths for p in path.points]
-    losses = [p.log_loss for path in paths for p in path.points]
-    y = ticks(min(losses), max(losses))
-    across, up = _log_scale(min(penalties), max(penalties), LEFT, RIGHT), _scale(y[0], y[-1], BOTTOM, TOP)
+    ends = [(p.log_loss, p.standard_error or 0.0) for path in paths for p in path.points]
+    y = ticks(min(loss - error for loss, error in ends), max(loss + error for loss, error in ends))
+    across, up = _log_scale(min(penalties), max(penalties), LEFT, RIGHT), scale(y[0], y[-1], BOTTOM, TOP)
     series = tuple(_path_series(path, style, across, up) for style, path in enumerate(paths))
     return LineChart(
         series=series,
@@ -185,7 +190,7 @@ def training(curve: TrainingCurve) -> LineChart:
     losses = [loss for e in curve.epochs for loss in (e.train, e.validation) if loss is not None]
     x = [v for v in ticks(0, max(e.epoch for e in curve.epochs)) if v == int(v)]
     y = ticks(min(losses), max(losses))
-    across, up = _scale(x[0], x[-1], LEFT, RIGHT), _scale(y[0], y[-1], BOTTOM, TOP)
+    across, up = scale(x[0], x[-1], LEFT, RIGHT), scale(y[0], y[-1], BOTTOM, TOP)
     train = [(e.epoch, e.train) for e in curve.epochs]
     validation = [(e.epoch, e.validation) for e in curve.epochs if e.validation is not None]
 
@@ -195,7 +200,7 @@ def training(curve: TrainingCurve) -> LineChart:
             Mark(px, py, None, None, f"{name}, epoch {epoch}: {loss:.3g}", name == "validation" and epoch == curve.best)
             for (px, py), (epoch, loss) in zip(at, values, strict=True)
         )
-        return Series(name, style, _line(at), marks)
+        return Series(name, style, line(at), marks)
 
     both = (series("training", 1, train), series("validation", 0, validation))
     return LineChart(
@@ -210,7 +215,7 @@ def training(curve: TrainingCurve) -> LineChart:
 
 def track(interval: Interval) -> Dot:
     """A share in [0, 1] as a bare dot on a track from 0 to 100 %."""
-    place = _scale(0, 1, 2, 98)
+    place = scale(0, 1, 2, 98)
     row = ChartRow(method="", label="", role="control", score=interval)
     return Dot(place(interval.value), place(interval.low), place(interval.high), row)
 
@@ -227,14 +232,16 @@ def _path_series(path: Path, style: int, across: Callable[[float], float], up: C
         )
         for p in sorted(path.points, key=lambda p: p.penalty)
     )
-    return Series(path.view, style % 8, _line([(m.x, m.y) for m in marks]), marks)
+    return Series(path.view, style % 8, line([(m.x, m.y) for m in marks]), marks)
 
 
 def _ticks(marks: Sequence[float], place: Callable[[float], float]) -> tuple[Tick, ...]:
     return tuple(Tick(place(mark), label) for mark, label in zip(marks, plain(marks), strict=True))
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+def scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """The linear map that takes `low` to `start` and `high` to `end`."""
+
     def place(value: float) -> float:
         return round(start + (end - start) * (value - low) / ((high - low) or 1), 2)
 
@@ -242,9 +249,14 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
 
 
 def _log_scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    place = _scale(math.log10(low), math.log10(high), start + 8, end - 8)
+    place = scale(math.log10(low), math.log10(high), start + 8, end - 8)
     return lambda value: place(math.log10(value))
 
 
-def _line(at: Sequence[tuple[float, float]]) -> str:
+def line(at: Sequence[tuple[float, float]]) -> str:
+    """Points as SVG writes them.
+
+    >>> line([(1.0, 2.5), (3.0, 4.0)])
+    '1,2.5 3,4'
+    """
     return " ".join(f"{x:g},{y:g}" for x, y in at)

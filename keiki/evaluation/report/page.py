@@ -18,9 +18,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from keiki.evaluation.report import charts, confusion, sentences, words
+from keiki.evaluation.report import advice, charts, confusion, curves, heat, scatter, sentences, words
 from keiki.evaluation.report.reading import from_json
-from keiki.evaluation.report.schema import ClassResult, Report
+from keiki.evaluation.report.schema import ClassResult, Mistake, Report
 
 MOST_ROWS = 150  # of the per-class tables; report.json has them all
 MOST_SKIPPED = 40
@@ -39,6 +39,9 @@ def render_report(report: Report) -> str:
         .get_template("page.html")
         .render(
             report=report,
+            names=names,
+            looked=_looked_into(report),
+            sections=_sections(report),
             weakest=_weakest_first(report.per_class)[:MOST_ROWS],
             pairs=confusion.pairs(names, report.confusion),
             matrix=confusion.table(names, report.confusion),
@@ -46,6 +49,40 @@ def render_report(report: Report) -> str:
             most_skipped=MOST_SKIPPED,
         )
     )
+
+
+def _looked_into(report: Report) -> tuple[Mistake, ...]:
+    """The mistakes of which more is known than that they are wrong."""
+    return tuple(one for one in report.mistakes if one.why is not None or one.neighbours)
+
+
+def _sections(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The table of contents: id and name of every section below the first screen, under three headings."""
+    better = {
+        "why": ("Mistakes", _looked_into(report)),
+        "found": ("Data problems", report.findings),
+        "slices": ("Weak spots", report.slices),
+        "classes": ("Classes", report.per_class),
+        "confusion": ("Mix-ups", report.confusion),
+        "labels": ("More labels", report.learning),
+    }
+    trust = {
+        "map": ("Map", report.map),
+        "accepting": ("Accepting", report.risk),
+        "reliability": ("Probabilities", report.reliability),
+        "metrics": ("Metrics", True),
+        "data": ("Data", True),
+    }
+    made = {
+        "curves": ("Curves", report.paths or report.training),
+        "tried": ("Tried and lost", True),
+        "cost": ("Cost", True),
+        "use": ("Use the model", True),
+        "again": ("Do it again", True),
+    }
+    groups = (("Make it better", better), ("Trust it", trust), ("How it was made", made))
+    named = [(title, [(id, name) for id, (name, there) in links.items() if there]) for title, links in groups]
+    return [(title, links) for title, links in named if links]
 
 
 def _weakest_first(results: tuple[ClassResult, ...]) -> list[ClassResult]:
@@ -67,6 +104,13 @@ def _environment() -> jinja2.Environment:
         words=words,
         sentences=sentences,
         charts=charts,
+        curves=curves,
+        advice=advice,
+        shade=heat.shade,
+        shades=heat.shades,
+        plot=scatter.scatter,
+        side=scatter.SIDE,
+        circle=scatter.SHAPES[0],
         style=Markup(style),  # ours, not the user's
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )

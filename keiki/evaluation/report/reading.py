@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from keiki.core.errors import BundleError
@@ -28,6 +29,7 @@ def from_json(content: Mapping[str, Any]) -> Report:
         raise _damaged(".".join(str(step) for step in first["loc"]), first["msg"]) from error
     _check_classes(report)
     _check_thumbnails(report)
+    _check_drawings(report)
     return report
 
 
@@ -41,9 +43,43 @@ def _check_classes(report: Report) -> None:
 
 def _check_thumbnails(report: Report) -> None:
     """A thumbnail is a picture inside the file itself, so that the page loads nothing and runs nothing."""
+    for name, thumbnail in _thumbnails(report):
+        if not thumbnail.startswith(PICTURES):
+            raise _damaged("thumbnail", f"the thumbnail of '{name}' is no PNG, JPEG or WebP picture")
+
+
+def _thumbnails(part: object) -> Iterator[tuple[str, str]]:
+    """Every thumbnail in a part and its parts, with the name of its item."""
+    if isinstance(part, tuple):
+        for each in part:
+            yield from _thumbnails(each)
+    elif dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if field.name == "thumbnail" and value is not None:
+                yield str(getattr(part, "id", "")), str(value)
+            else:
+                yield from _thumbnails(value)
+
+
+def _check_drawings(report: Report) -> None:
+    """What charts are drawn from has the sizes that they need."""
     for mistake in report.mistakes:
-        if mistake.thumbnail and not mistake.thumbnail.startswith(PICTURES):
-            raise _damaged("mistakes", f"the thumbnail of '{mistake.id}' is no PNG, JPEG or WebP picture")
+        heat = mistake.why.heat if mistake.why else None
+        if heat and (len(heat.drops) != heat.rows * heat.columns or min(heat.rows, heat.width, heat.height) < 1):
+            raise _damaged("mistakes", f"the heat map of '{mistake.id}' is not {heat.rows} by {heat.columns}")
+    found, n_classes = report.map, len(report.task.classes)
+    if found is not None:
+        columns = (found.x, found.y, found.true, found.said, *((found.ids,) if found.ids else ()))
+        if len({len(column) for column in columns}) > 1:
+            raise _damaged("map", "its columns differ in length")
+        if any(not 0 <= c < n_classes for c in (*found.true, *found.said)):
+            raise _damaged("map", f"it names a class that is not among the {n_classes}")
+    curve = report.learning
+    if curve is not None and (not curve.points or min(p.n for p in (*curve.points, *curve.trend)) < 1):
+        raise _damaged("learning", "a learning curve needs points, each of one label or more")
+    if report.risk is not None and not report.risk.points:
+        raise _damaged("risk", "a curve needs points")
 
 
 def _damaged(place: str, what: str) -> BundleError:

@@ -8,6 +8,8 @@
     ├── warnings    what to watch, with remedy  │
     ├── mistakes    the most confident ones     │
     ├── next_steps  three commands              ┘
+    ├── findings    copies, doubtful labels, leak, shift, hints               (insight.py)
+    ├── slices, learning, map, risk                                           (insight.py)
     ├── metrics, confusion, reliability, per_class, paths, training
     ├── selection   what was tried and lost, and the rule
     ├── cost        seconds, memory, sizes
@@ -15,34 +17,21 @@
 
 Conventions: shares and probabilities lie in [0, 1]; sizes are bytes; times are seconds unless the name says otherwise;
 `None` means "not known" or "not defined", never zero; classes are named, and indices refer to `task.classes`.
-Differences are oriented so that above zero speaks for the model named first, whatever the metric. NaN cannot occur.
-Penalties are above zero; reading.py reads it back."""
+Differences are oriented so that above zero speaks for the model named first, whatever the metric. NaN cannot occur."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
+
+from keiki.evaluation.report import insight
+from keiki.evaluation.report.part import Interval as Interval
+from keiki.evaluation.report.part import Part as Part
 
 SCHEMA = 1
 
 Role = Literal["majority", "control", "probe", "winner"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """Parent of all parts: unknown keys, wrong types, NaN and infinity are refused on reading."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval(Part):
-    """An estimate with its confidence limits; the level stands once, in `Report.level`."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +117,7 @@ class Usability(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ChartRow(Part):
-    """One line of the dot-and-interval chart. `difference`: shipped model minus this one, paired on the same items.
+    """One line of the dot-and-interval chart. `difference`: best pretrained model minus this, paired on the items.
 
     `label` is for people ("HOG + logistic regression"). A weak control (`weak`, with the reason) never enters the
     verdict. `shipped` marks the model in the bundle; it may be a control.
@@ -171,7 +160,10 @@ class Warning(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake(Part):
-    """A test item answered wrongly. `thumbnail`: data URI of a PNG, JPEG or WebP picture; `text`: what was read."""
+    """A judged item answered wrongly. `thumbnail`: data URI of a PNG, JPEG or WebP picture; `text`: what was read.
+
+    `neighbours`: the nearest items among those that the model had learned from; `why`: what the answer hung on.
+    """
 
     id: str
     true: str
@@ -181,6 +173,8 @@ class Mistake(Part):
     runner_up_probability: float | None = None
     thumbnail: str | None = None
     text: str | None = None
+    neighbours: tuple[insight.Neighbour, ...] = ()
+    why: insight.Why | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,7 +356,8 @@ class Provenance(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Part):
-    """All of report.json. `created`: ISO 8601 with time zone. `level`: of every interval. `keiki`: our version."""
+    """All of report.json. `created`: ISO 8601 with time zone. `level`: of every interval. `keiki`: our version.
+    `samples`: whether pictures, texts and names of items may stand in it."""
 
     schema: int = SCHEMA
     run: str
@@ -389,12 +384,16 @@ class Report(Part):
     model: Model
     usage: Usage
     provenance: Provenance
+    samples: bool = True
+    findings: insight.Findings | None = None
+    slices: insight.Slices | None = None
+    learning: insight.LearningCurve | None = None
+    map: insight.Map | None = None
+    risk: insight.RiskCurve | None = None
 
 
 def to_json(report: Report) -> dict[str, Any]:
     """The content of report.json: plain dicts, lists, numbers and strings."""
-    return dataclasses.asdict(report, dict_factory=_plain)
-
-
-def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
+    return dataclasses.asdict(
+        report, dict_factory=lambda pairs: {n: list(v) if isinstance(v, tuple) else v for n, v in pairs}
+    )

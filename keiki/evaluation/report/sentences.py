@@ -5,10 +5,10 @@ One home for every phrase that judges, so that page, terminal and model card can
 
 from __future__ import annotations
 
-from keiki.evaluation.report import words
+from keiki.evaluation.report import advice, words
 from keiki.evaluation.report.schema import Headline, Report, Task, Transfer, Usability, Warning
 
-NOUNS = {"image": "pictures", "text": "texts", "audio": "sounds"}
+NOUNS = {"image": "pictures", "text": "texts", "audio": "sounds", "vector": "rows"}
 
 
 def noun(modality: str, *, photographs: bool = False) -> str:
@@ -135,10 +135,8 @@ def transfer_sentence(transfer: Transfer) -> str:
 
 def transfer_rest(transfer: Transfer) -> str:
     """`transfer_sentence` without its verdict."""
-    change = words.difference(transfer.difference, transfer.metric)
-    if not words.is_percent(transfer.metric):
-        change = f"{change} in {words.metric_title(transfer.metric)}"
-    change = f"{change} ({words.difference_limits(transfer.difference, transfer.metric)})"
+    change = words.change(transfer.difference, transfer.metric)
+    change = f"{change} ({words.change_limits(transfer.difference, transfer.metric)})"
     against = transfer.against
     if transfer.verdict == "helped":
         return f"{change} over the best model without it ({against})"
@@ -159,7 +157,9 @@ def shipped(transfer: Transfer) -> str:
 
 
 def no_transfer(noun: str) -> str:
-    """Said where no control was run."""
+    """Said where no control was run, or nothing pretrained is known of."""
+    if noun == NOUNS["vector"]:
+        return "not asked: the features were taken as they are, and where they come from is not known"
     return f"not asked: no model without pretraining was run on these {noun} (--controls none)"
 
 
@@ -168,10 +168,11 @@ def watch(warnings: tuple[Warning, ...]) -> str:
     return "; ".join(warning.text.rstrip(".") for warning in warnings[:3])
 
 
-def mistakes(n_mistakes: int, headline: Headline, noun: str) -> str:
+def mistakes(n_mistakes: int, headline: Headline, noun: str, *, shown: bool = True) -> str:
     """What the shown mistakes are a part of."""
     if n_mistakes:
-        return f"{words.of(n_mistakes, 'mistakes')} among {words.of(headline.n, noun)}; the most confident ones first"
+        these = "the most confident ones first" if shown else "none is shown, as asked"
+        return f"{words.of(n_mistakes, 'mistakes')} among {words.of(headline.n, noun)}; {these}"
     low = words.percent(1 - headline.score.low) if words.metric_key(headline.metric) == "accuracy" else ""
     more = f"; a share of mistakes up to {low} would still fit what was seen" if low else ""
     return f"no mistake among {words.of(headline.n, noun)}{more}"
@@ -184,12 +185,21 @@ def closing_lines(report: Report, page: str) -> tuple[str, ...]:
     lines.append(
         transfer_sentence(report.transfer) if report.transfer else f"did pretraining help: {no_transfer(noun)}"
     )
-    if report.warnings:
-        lines.append(f"watch: {watch(report.warnings)}")
+    found = "; ".join(each for each in (watch(report.warnings), _unwarned(report)) if each)
+    if found:
+        lines.append(f"watch: {found}")
     lines.append(f"report: {page}")
     if report.next_steps:
         lines.append(f"next:  {report.next_steps[0].command}")
     return tuple(lines)
+
+
+def _unwarned(report: Report) -> str:
+    """What was found and should be watched, where fewer than three warnings are in its way and none says it."""
+    told = " ".join(warning.text for warning in report.warnings)
+    found = advice.near_or_doubtful(report)
+    said = any(word in told for word in (("labels",) if "labels" in found else ("duplicate", "copies", "copy")))
+    return "" if said or len(report.warnings) >= 3 else found
 
 
 def _is_procedure(headline: Headline) -> bool:

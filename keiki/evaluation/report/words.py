@@ -13,6 +13,8 @@ MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 # Metrics whose value is a share of items and reads best in percent. Everything else is written as a decimal.
 PERCENT = {"accuracy", "balanced_accuracy", "recall", "precision", "coverage"}
+# Metrics of which less is better. Differences are turned so that above zero speaks for the model named first.
+LOWER_IS_BETTER = {"log_loss", "brier", "ece", "mae", "rmse"}
 # Names that capitals or custom make different from their identifier.
 TITLES = {
     "f1": "F1",
@@ -135,6 +137,35 @@ def difference_limits(interval: Interval, metric: str) -> str:
     return f"{_signed(scale * interval.low, digits)} to {_signed(scale * interval.high, digits)}"
 
 
+def change(interval: Interval, metric: str) -> str:
+    """A paired difference with its metric: what it is a difference of, and which way it points.
+
+    >>> lead = Interval(value=0.31, low=0.22, high=0.4)
+    >>> change(lead, "accuracy"), change(lead, "macro-f1"), change(lead, "log_loss")
+    ('+31 points', '+0.31 in macro F1', '0.31 lower log loss')
+    """
+    if is_percent(metric):
+        return difference(interval, metric)
+    title = metric_title(metric)
+    if metric_key(metric) not in LOWER_IS_BETTER:
+        return f"{difference(interval, metric)} in {title}"
+    return f"{_less(interval.value, _digits(interval, metric))} {title}"
+
+
+def change_limits(interval: Interval, metric: str) -> str:
+    """The limits of `change`; where less is better they say which way each points, as soon as they differ.
+
+    >>> change_limits(Interval(value=0.03, low=-0.02, high=0.08), "log_loss")
+    '0.02 higher to 0.08 lower'
+    """
+    if metric_key(metric) not in LOWER_IS_BETTER or interval.low >= 0:
+        return difference_limits(interval, metric)
+    digits = _digits(interval, metric)
+    if interval.high <= 0:
+        return f"{-interval.high:.{digits}f}{DASH}{-interval.low:.{digits}f}"
+    return f"{_less(interval.low, digits)} to {_less(interval.high, digits)}"
+
+
 def count(n: int) -> str:
     """A count with thin spaces between thousands.
 
@@ -232,6 +263,11 @@ def _signed(value: float, digits: int) -> str:
     if not float(text):
         return text
     return f"{MINUS if value < 0 else '+'}{text}"
+
+
+def _less(lead: float, digits: int) -> str:
+    """A lead in a metric of which less is better."""
+    return f"{abs(lead):.{digits}f} {'lower' if lead >= 0 else 'higher'}"
 
 
 def _joined(interval: Interval, low: str, high: str) -> str:

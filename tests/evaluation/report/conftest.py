@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from keiki.evaluation.report import insight
 from keiki.evaluation.report.schema import (
     Candidate,
     ChartRow,
@@ -156,6 +157,11 @@ def report(
             config={"method": "auto", "backbone": "auto", "controls": "quick", "budget": None, "seed": 0},
             digests={"data": "9f86d081884c7d65", "test": "60303ae22b998861", "plan": "fd61a03af4f77d87"},
         ),
+        findings=_findings(names, modality),
+        slices=_slices(modality),
+        learning=_learning(),
+        map=_map(names, min(n, 600)),
+        risk=_risk(n),
     )
 
 
@@ -239,8 +245,162 @@ def _mistakes(names: Sequence[str], modality: str, n: int) -> tuple[Mistake, ...
             runner_up_probability=0.008 + 0.05 * i,
             thumbnail=thumbnail(i) if modality == "image" else None,
             text=None if modality == "image" else texts[i % 3],
+            neighbours=tuple(
+                insight.Neighbour(
+                    item=shown(names[(i + 1 + k % 2) % len(names)], 40 + 3 * i + k, modality),
+                    similarity=0.71 - 0.13 * k,
+                )
+                for k in range(3)
+            ),
+            why=_why(i, modality, texts[i % 3]),
         )
         for i in range(n)
+    )
+
+
+def shown(label: str, seed: int, modality: str = "image", side: str = "training") -> insight.Shown:
+    """An item with a name and a picture or text of its own."""
+    words = ("I was charged twice", "the parcel is late", "cannot log in", "please cancel my order", "wrong size came")
+    return insight.Shown(
+        label=label,
+        id=f"{label}/IMG_{seed:04d}.jpg" if modality == "image" else f"row {seed}",
+        side=side,  # type: ignore[arg-type]
+        thumbnail=thumbnail(seed) if modality == "image" else None,
+        text=None if modality == "image" else f"{words[seed % 5]}, for the {seed}th time this year.",
+    )
+
+
+def _why(seed: int, modality: str, text: str) -> insight.Why:
+    if modality == "image":
+        y, x = np.mgrid[0:8, 0:8]
+        centre = np.random.default_rng(seed).uniform(2, 5, 2)
+        drops = 3 * np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / 4) - 0.3
+        heat = insight.Heat(rows=8, columns=8, drops=tuple(drops.ravel().tolist()), n=49, flips=seed % 3 * 4, width=96,
+                            height=96)  # fmt: skip
+        return insight.Why(heat=heat)
+    parts = [f"{part} " for part in text.split(" ")]
+    drops = np.random.default_rng(seed).normal(0.2, 0.8, len(parts))
+    return insight.Why(
+        words=tuple(
+            insight.Word(text=part, drop=float(drop), flips=bool(drop > 1.3))
+            for part, drop in zip(parts, drops, strict=True)
+        )
+    )
+
+
+def _findings(names: Sequence[str], modality: str) -> insight.Findings:
+    def some(count: int, start: int) -> tuple[insight.Shown, ...]:
+        return tuple(shown(names[(start + k) % len(names)], start + k, modality) for k in range(count))
+
+    return insight.Findings(
+        n_exact=3,
+        n_near=11,
+        n_copies=31,
+        copies=tuple(
+            insight.Copies(
+                kind="exact" if k < 3 else "near",
+                similarity=1.0 if k < 3 else 0.99 - 0.005 * k,
+                n=2 + k % 3,
+                items=some(2 + k % 3, 200 + 5 * k),
+                labels=(names[k % len(names)],) if k != 4 else (names[0], names[1]),
+            )
+            for k in range(14)
+        ),
+        n_suspects=37,
+        suspects=tuple(
+            insight.Suspect(item=item, suggested=names[(k + 1) % len(names)], probability=0.01 + 0.004 * k)
+            for k, item in enumerate(some(24, 300))
+        ),
+        leak=insight.Leak(n=4, metric="accuracy", with_them=wilson(71, 80), without_them=wilson(67, 76),
+                          items=some(4, 400)),
+        shift=insight.Shift(auc=around(0.71, 0.06), n_train=240, n_test=80, shifted=True),
+        hints=(
+            insight.Hint(how="prefix", name="", n_groups=52, n_items=207, examples=("leaf_012_a.jpg", "leaf_012_b.jpg"),
+                         option=""),
+            insight.Hint(how="column", name="plant", n_groups=40, n_items=300, examples=("P17",),
+                         option="--group plant"),
+        ),
+        language=None if modality == "image" else insight.Language(
+            unknown_tokens=0.071, truncated=0.12, longest=611, limit=256, backbone_language="English",
+            languages={"en": 0.81, "de": 0.17, "fr": 0.02}),
+        sizes=insight.Sizes(input_side=224, n_small=12, n_large=3, smallest=(64, 48), largest=(4032, 3024))
+        if modality == "image" else None,
+        notes=("near-duplicates were looked for among the first 50 000 items",),
+    )  # fmt: skip
+
+
+def _slices(modality: str) -> insight.Slices:
+    def family(name: str, found: Sequence[tuple[str, int, int]], n_small: int = 0) -> insight.SliceFamily:
+        return insight.SliceFamily(
+            name=name,
+            slices=tuple(
+                insight.Slice(
+                    name=one, n=n, score=wilson(k, n), p_value=0.003 if k / n < 0.7 else 0.8, weak=k / n < 0.7
+                )
+                for one, k, n in found
+            ),
+            n_small=n_small,
+        )
+
+    size = "size" if modality == "image" else "length"
+    unit = "px" if modality == "image" else "words"
+    thirds = ((f"up to 240 {unit}", 16, 27), (f"over 240 {unit} to 410 {unit}", 27, 27), (f"over 410 {unit}", 26, 26))
+    return insight.Slices(
+        metric="accuracy",
+        better="higher",
+        total=wilson(71, 80),
+        smallest=10,
+        tested=7,
+        families=(
+            family("camera", (("phone", 31, 34), ("microscope", 40, 46)), n_small=3),
+            family(size, thirds),
+            family("time", (("2025 Q3", 19, 20), ("2025 Q4", 52, 60))),
+        ),
+    )
+
+
+def _learning() -> insight.LearningCurve:
+    def point(n: int, half: float) -> insight.LearningPoint:
+        return insight.LearningPoint(n=n, accuracy=around(1 - 1.9 * n**-0.52 - 0.02, half))
+
+    return insight.LearningCurve(
+        model="linear probe",
+        n_labels=300,
+        gain=0.01,
+        points=tuple(point(n, 0.05) for n in (38, 75, 150, 300)),
+        trend=tuple(point(n, 0.02 + n / 20000) for n in (38, 75, 150, 300, 430, 600)),
+        more_labels=Interval(value=61.0, low=34.0, high=212.0),
+        doubled=around(0.029, 0.018),
+    )
+
+
+def _map(names: Sequence[str], n: int) -> insight.Map:
+    random = np.random.default_rng(5)
+    centres = random.uniform(150, 850, (len(names), 2))
+    true = np.arange(n) % len(names)
+    said = np.where(random.random(n) < 0.85, true, random.integers(0, len(names), n))
+    points = np.clip(np.rint(centres[true] + random.normal(0, 60, (n, 2))), 0, 1000).astype(int)
+    return insight.Map(
+        method="t-SNE",
+        of="efficientnet-lite0",
+        n=2 * n,
+        kept=0.46,
+        x=tuple(points[:, 0].tolist()),
+        y=tuple(points[:, 1].tolist()),
+        true=tuple(true.tolist()),
+        said=tuple(said.tolist()),
+        ids=tuple(f"{names[c]}/IMG_{i:04d}.jpg" for i, c in enumerate(true)),
+    )
+
+
+def _risk(n: int) -> insight.RiskCurve:
+    shares = [k / 20 for k in range(1, 21)]
+    return insight.RiskCurve(
+        points=tuple(
+            insight.RiskPoint(coverage=s, risk=wilson(round(0.11 * s**2 * s * n), max(1, round(s * n)))) for s in shares
+        ),
+        aurc=0.0312,
+        best=0.0071,
     )
 
 
@@ -399,7 +559,31 @@ def nothing_wrong() -> Report:
     """Every test item right; no controls, no warnings, no curves."""
     base = report(run="easy-1", names=("cat", "dog"), n=30, accuracy=1.1)
     return dataclasses.replace(
-        base, transfer=None, usability=None, reliability=None, warnings=(), paths=(), training=()
+        base, transfer=None, usability=None, reliability=None, warnings=(), paths=(), training=(), findings=None,
+        slices=None, learning=None, map=None, risk=None,
+    )  # fmt: skip
+
+
+def nothing_found() -> Report:
+    """Looked for, and sound: no copies, no doubtful labels, no weak slice; the curve says nothing; no samples."""
+    base = report(run="private-1", names=("benign", "malign"), n=200, accuracy=0.9)
+    assert base.slices is not None
+    assert base.learning is not None
+    assert base.map is not None
+    even = insight.SliceFamily(
+        name="group", slices=(insight.Slice(name="group 1", n=90, score=wilson(81, 90), p_value=1.0),)
+    )
+    curve = dataclasses.replace(base.learning, trend=(), more_labels=None, doubled=None,
+                                why_not="the curve up to half would not have foretold the rest")  # fmt: skip
+    return dataclasses.replace(
+        base,
+        samples=False,
+        mistakes=(),
+        findings=insight.Findings(),
+        slices=dataclasses.replace(base.slices, families=(even,), tested=1),
+        learning=curve,
+        map=dataclasses.replace(base.map, ids=(), method="PCA", n=len(base.map.x)),
+        task=dataclasses.replace(base.task, skipped=(Skipped(id="(name left out)", reason="truncated"),)),
     )
 
 
@@ -445,7 +629,27 @@ def hostile() -> Report:
                     digest=HOSTILE, language=HOSTILE, input=HOSTILE),
         usage=Usage(commands=(Command(command=HOSTILE, does=HOSTILE),), python=HOSTILE),
         provenance=Provenance(seed=0, versions=poison, config=dict(poison), digests=poison),
+        findings=_poisoned(base.findings),
+        slices=dataclasses.replace(
+            _slices("image"),
+            families=(insight.SliceFamily(name=HOSTILE, slices=(
+                insight.Slice(name=HOSTILE, n=9, score=wilson(4, 9), p_value=0.01, weak=True),)),),
+        ),
+        learning=dataclasses.replace(_learning(), model=HOSTILE, more_labels=None, why_not=HOSTILE),
     )  # fmt: skip
+
+
+def _poisoned(found: insight.Findings | None) -> insight.Findings:
+    """Findings whose every text is hostile, of texts."""
+    assert found is not None
+    item = insight.Shown(label=HOSTILE, id=HOSTILE, text=HOSTILE)
+    return dataclasses.replace(
+        found,
+        copies=(insight.Copies(kind="near", similarity=0.9, n=2, items=(item, item), labels=(HOSTILE, "other")),),
+        suspects=(insight.Suspect(item=item, suggested=HOSTILE, probability=0.01),),
+        hints=(insight.Hint(how="column", name=HOSTILE, n_groups=2, n_items=9, examples=(HOSTILE,), option=HOSTILE),),
+        notes=(HOSTILE,),
+    )
 
 
 ALL: dict[str, Callable[[], Report]] = {
@@ -453,6 +657,7 @@ ALL: dict[str, Callable[[], Report]] = {
     "texts_hurt": texts_hurt,
     "undecided": undecided_two_classes,
     "nothing_wrong": nothing_wrong,
+    "nothing_found": nothing_found,
     "hundred": hundred_classes,
     "hostile": hostile,
 }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keiki.evaluation.report import charts, confusion
+from keiki.evaluation.report import charts, confusion, curves
 from keiki.evaluation.report.schema import ConfusionCell, Report
 
 Samples = dict[str, Callable[[], Report]]
@@ -48,12 +48,34 @@ def test_line_charts_stay_inside_their_plot(sample: Report) -> None:
     drawn = [charts.training(curve) for curve in sample.training]
     drawn += [charts.paths(sample.paths)] if sample.paths else []
     drawn += [charts.reliability(sample.reliability)] if sample.reliability else []
+    drawn += [curves.learning(sample.learning)] if sample.learning else []
+    drawn += [curves.risk(sample.risk, sample.usability)] if sample.risk else []
     for chart in drawn:
         for mark in (mark for series in chart.series for mark in series.marks):
             assert charts.LEFT <= mark.x <= charts.RIGHT
-            assert charts.TOP <= mark.y <= charts.BOTTOM
+            for y in (mark.y, mark.low, mark.high):
+                assert y is None or charts.TOP - 0.01 <= y <= charts.BOTTOM + 0.01
+        for series in chart.series:
+            for point in series.band.split():
+                x, y = map(float, point.split(","))
+                assert charts.LEFT <= x <= charts.RIGHT
+                assert charts.TOP - 0.01 <= y <= charts.BOTTOM + 0.01
         assert len(chart.x_ticks) >= 2
         assert len(chart.y_ticks) >= 2
+
+
+def test_slices_lie_on_one_track_with_their_total(samples: Samples) -> None:
+    slices = samples["pictures"]().slices
+    assert slices is not None
+    tracks = curves.tracks(slices)
+    shown = [
+        (one.score.value, dot)
+        for family, dots in zip(slices.families, tracks.families, strict=True)
+        for one, dot in zip(family.slices, dots, strict=True)
+    ]
+    for value, dot in shown:
+        assert 0 <= dot.low <= dot.x <= dot.high <= 100
+        assert (value < slices.total.value) == (dot.x < tracks.total)
 
 
 def test_one_penalty_and_one_epoch_can_be_drawn(samples: Samples) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from keiki.evaluation.report import page
+from keiki.evaluation.report import heat, page, scatter
 from keiki.evaluation.report.schema import Interval, Report, to_json
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
-SHAPES = {"line", "rect", "circle", "path", "polyline"}  # drawn as <line/>: closed by themselves
+SHAPES = {"line", "rect", "circle", "path", "polyline", "polygon"}  # drawn as <line/>: closed by themselves
 Samples = dict[str, Callable[[], Report]]
 
 
@@ -92,7 +96,7 @@ def test_page_loads_nothing_from_elsewhere(sample: Report) -> None:
         assert not {"style", "srcset", "action", "background"} & set(attributes)
         assert not any(name.startswith("on") for name in attributes)
         if "src" in attributes:
-            assert str(attributes["src"]).startswith("data:image/jpeg;base64,")
+            assert str(attributes["src"]).startswith(("data:image/jpeg;base64,", "data:image/png;base64,"))
 
 
 def test_policy_admits_exactly_the_own_style_sheet(samples: Samples) -> None:
@@ -131,6 +135,7 @@ def test_every_text_of_the_report_is_escaped(samples: Samples) -> None:
 
     report = samples["pictures"]()
     fixed = {"held-out", "source", "accuracy", "helped", "higher", "lower", report.created}
+    fixed |= {"training", "test", "exact", "near", "prefix", "burst", "column", "t-SNE", "PCA"}
     fixed |= {row.role for row in report.transfer.rows} if report.transfer else set()
     content = poisoned(to_json(report))
     assert isinstance(content, dict)
@@ -228,9 +233,18 @@ def test_a_shipped_control_is_said(samples: Samples) -> None:
     assert "won on the training side, so it is the one you got" in words_of(read(samples["texts_hurt"]()))
 
 
+def test_the_lead_is_that_of_the_best_pretrained_model(samples: Samples) -> None:
+    """Where a control ships, the paired differences are still those of the pretrained model that the verdict is on."""
+    html = page.render_report(samples["texts_hurt"]())
+    assert "lead of the best pretrained" in html
+    assert "shipped model." not in html.split('id="how-good"')[0]
+    assert "lead of the shipped" not in html
+
+
 def test_parts_without_content_are_left_out(samples: Samples) -> None:
     html = page.render_report(samples["nothing_wrong"]())
-    for absent in ('id="watch"', 'id="reliability"', 'id="curves"', "<img"):
+    parts = ("watch", "reliability", "curves", "why", "found", "slices", "labels", "map", "accepting")
+    for absent in (*(f'id="{name}"' for name in parts), "<img"):
         assert absent not in html
     shown = words_of(Reader(html))
     assert "No mistake among 30 photos" in shown
@@ -250,9 +264,75 @@ def test_charts_have_a_name_and_tables_have_headers(sample: Report) -> None:
 
 
 def test_a_hundred_classes_stay_small(samples: Samples) -> None:
+    html = page.render_report(samples["hundred"]())
+    pictures = sum(map(len, re.findall(r'src="data:[^"]*"', html)))
+    assert len(html.encode()) - pictures < 500_000
+
+
+def test_the_largest_report_stays_below_three_megabytes(samples: Samples) -> None:
+    """Every list is as long as it may be and every thumbnail has 3 KB; a map of the most points."""
     report = samples["hundred"]()
-    small = dataclasses.replace(report, mistakes=tuple(dataclasses.replace(m, thumbnail=None) for m in report.mistakes))
-    assert len(page.render_report(small).encode()) < 400_000
+    assert report.map is not None
+    n = 1500
+    longest = dataclasses.replace(
+        report.map,
+        **{name: (getattr(report.map, name) * n)[:n] for name in ("x", "y", "true", "said", "ids")},  # type: ignore[arg-type]
+    )
+    html = page.render_report(dataclasses.replace(report, map=longest))
+    n_pictures = len(re.findall(r'src="data:image/jpeg', html))
+    pictures = sum(map(len, re.findall(r'src="data:image/jpeg[^"]*"', html)))
+    assert n_pictures > 80
+    assert len(html.encode()) - pictures + 130 * 4096 < 3_000_000
+
+
+def test_without_samples_nothing_of_an_item_is_shown(samples: Samples) -> None:
+    html = page.render_report(samples["nothing_found"]())
+    assert "<img" not in html
+    assert "IMG_" not in html
+    assert "left out of this report, as asked" in html
+    assert "none is shown, as asked" in html
+
+
+def test_the_picture_is_lit_where_the_answer_hung_on_it(samples: Samples) -> None:
+    why = samples["pictures"]().mistakes[0].why
+    assert why is not None
+    assert why.heat is not None
+    uri = heat.shade(dataclasses.replace(why.heat, width=96, height=48))
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    assert picture.size == (64, 32)
+    opacity = np.asarray(picture.getchannel("A"), dtype=float)
+    drops = np.array(why.heat.drops).reshape(8, 8)
+    row, column = np.unravel_index(drops.argmax(), drops.shape)
+    assert opacity[4 * row + 2, 8 * column + 4] < 40
+    assert opacity[0 if row > 3 else -1, 0 if column > 3 else -1] > 150
+    assert len(uri) < 8000
+
+
+def test_every_point_of_the_map_is_drawn_inside_and_says_its_label(samples: Samples) -> None:
+    report = samples["pictures"]()
+    assert report.map is not None
+    drawn = scatter.scatter(report.map, [one.name for one in report.task.classes])
+    points = [point for cloud in drawn.clouds for point in cloud.points]
+    assert len(points) == len(report.map.x)
+    assert drawn.n_wrong == sum(point.wrong for point in points)
+    for point in points:
+        x, y = map(int, re.findall(r"\d+", point.path)[:2])
+        assert scatter.MARGIN <= x <= scatter.SIDE - scatter.MARGIN
+        assert scatter.MARGIN <= y <= scatter.SIDE - scatter.MARGIN
+    assert any("called" in point.says for point in points)
+
+
+def test_of_many_classes_those_with_most_mistakes_have_symbols_and_the_others_a_dot(samples: Samples) -> None:
+    report = samples["hundred"]()
+    assert report.map is not None
+    drawn = scatter.scatter(report.map, [one.name for one in report.task.classes])
+    styles = [cloud.style for cloud in drawn.clouds]
+    assert styles == [None, *range(scatter.SYMBOLS)]
+    assert drawn.n_others == 100 - scatter.SYMBOLS
+    assert len({cloud.shape for cloud in drawn.clouds}) == len(styles)
+    wrong = {cloud.name: sum(point.wrong for point in cloud.points) for cloud in drawn.clouds[1:]}
+    others = Counter(t for t, s in zip(report.map.true, report.map.said, strict=True) if t != s)
+    assert min(wrong.values()) >= sorted(others.values())[-scatter.SYMBOLS]
 
 
 def test_colours_are_readable_in_light_and_dark() -> None:
@@ -265,9 +345,37 @@ def test_colours_are_readable_in_light_and_dark() -> None:
     pairs += [("ink", "amber"), ("ink", "faint"), ("on-light", "faint")]
     pairs += [("on-light", shade) for shade in ("r1", "r2", "r3", "w1", "w2", "w3")]
     pairs += [("on-dark", shade) for shade in ("r4", "r5", "w4", "w5")]
+    pairs += [("ink", shade) for shade in ("h1", "h2", "h3", "h4", "c1", "c2", "c3", "c4")]
     for theme in (light, dark):
         for text, ground in pairs:
             assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground)
+
+
+def test_colours_of_the_map_differ_for_the_colour_blind() -> None:
+    """The eight colours stay apart where red and green are one; shapes say the same once more."""
+    style = page._read("style.css")
+    dark_at = style.index("@media")
+    light = dict(re.findall(r"--(k\d): (#[0-9a-f]{6})", style[:dark_at]))
+    dark = dict(re.findall(r"--(k\d): (#[0-9a-f]{6})", style[dark_at : style.index("* {")]))
+    assert set(light) == set(dark) == {f"k{i}" for i in range(scatter.SYMBOLS)}
+    for theme in (light, dark):
+        for eyes in (DEUTERANOPE, PROTANOPE):
+            seen = [as_seen(colour, eyes) for colour in theme.values()]
+            gaps = [np.abs(a - b).max() for i, a in enumerate(seen) for b in seen[:i]]
+            assert min(gaps) > 0.08, theme
+
+
+# Vienot, Brettel and Mollon 1999, without their reduced gamut: linear RGB to cones, and what two kinds of cones make.
+TO_CONES = np.array([[17.8824, 43.5161, 4.11935], [3.45565, 27.1554, 3.86714], [0.0299566, 0.184309, 1.46709]])
+DEUTERANOPE = np.array([[1, 0, 0], [0.494207, 0, 1.24827], [0, 0, 1]])
+PROTANOPE = np.array([[0, 2.02344, -2.52581], [0, 1, 0], [0, 0, 1]])
+
+
+def as_seen(colour: str, eyes: np.ndarray) -> np.ndarray:
+    """Linear RGB as such eyes see it."""
+    linear = np.array([(int(colour[i : i + 2], 16) / 255) ** 2.2 for i in (1, 3, 5)])
+    seen: np.ndarray = np.linalg.inv(TO_CONES) @ eyes @ TO_CONES @ linear
+    return seen
 
 
 def contrast(one: str, other: str) -> float:

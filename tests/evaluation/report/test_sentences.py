@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from keiki.evaluation.report import sentences
+from keiki.evaluation.report import sentences, words
 from keiki.evaluation.report.schema import Headline, Interval, Report, Transfer, Usability
+from keiki.metrics.base import METRICS
 
 Samples = dict[str, Callable[[], Report]]
 
@@ -53,6 +54,13 @@ VERDICTS = [
      "undecided whether pretraining helped: +3 points (−2 to +8) against HOG; about 640 test items would decide"),
     (transfer("undecided", interval(0.03, -0.02, 0.08)),
      "undecided whether pretraining helped: +3 points (−2 to +8) against HOG; too few test items to tell"),
+    (transfer("helped", interval(0.31, 0.22, 0.4), metric="log_loss"),
+     "pretraining helped: 0.31 lower log loss (0.22–0.40) over the best model without it (HOG)"),
+    (transfer("hurt", interval(-0.08, -0.15, -0.01), metric="log_loss"),
+     "pretraining hurt: 0.08 higher log loss (0.01–0.15) against HOG, which starts from nothing but this data"),
+    (transfer("undecided", interval(0.03, -0.02, 0.08), metric="log_loss"),
+     "undecided whether pretraining helped: 0.03 lower log loss (0.02 higher to 0.08 lower) against HOG; "
+     "too few test items to tell"),
     (transfer("helped", interval(0.12, 0.05, 0.19), metric="macro_f1"),
      "pretraining helped: +0.12 in macro F1 (0.05–0.19) over the best model without it (HOG)"),
 ]  # fmt: skip
@@ -61,6 +69,12 @@ VERDICTS = [
 @pytest.mark.parametrize(("verdict", "expected"), VERDICTS)
 def test_transfer_sentence(verdict: Transfer, expected: str) -> None:
     assert sentences.transfer_sentence(verdict) == expected
+
+
+def test_every_metric_of_which_less_is_better_is_known() -> None:
+    lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
+    assert lower <= words.LOWER_IS_BETTER
+    assert not words.LOWER_IS_BETTER & (set(METRICS.names()) - lower)
 
 
 def test_looks_are_counted_aloud() -> None:
