@@ -1,4 +1,4 @@
-"""keiki cache [--clear [--graphs]]"""
+"""keiki cache [--clear [--graphs] [--data]]"""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from keiki.core.errors import RequestError
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="remove everything that no process is using")] = False,
     graphs: Annotated[bool, typer.Option("--graphs", help="with --clear: converted graphs as well")] = False,
+    data: Annotated[bool, typer.Option("--data", help="with --clear: data given as Python objects too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
     """Show what is kept so that nothing is computed twice, or clear it.
@@ -24,12 +25,12 @@ def cache(
       keiki cache
       keiki cache --clear
     """
-    if graphs and not clear:
-        raise RequestError("--graphs says what to clear as well.", hint="Use it with --clear.")
+    if (graphs or data) and not clear:
+        raise RequestError("--graphs and --data say what to clear as well.", hint="Use them with --clear.")
     from keiki.backbones.cache import open_cache
 
     store = open_cache()
-    freed = store.clear(graphs) if clear else 0
+    freed = store.clear(graphs, data) if clear else 0
     sizes = store.sizes()
     if as_json:
         output.emit_json(

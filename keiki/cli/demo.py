@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from keiki.cli import output
-from keiki.cli.progress import progress
+from keiki.cli.progress import progress, resumable
 
 
 def demo(
@@ -28,9 +28,9 @@ def demo(
     """
     from keiki.pipeline.fit import fit
 
-    with as_file(files("keiki") / "sample") as sample, progress(quiet) as listener:
+    with as_file(files("keiki") / "sample") as sample, progress(quiet) as listener, resumable() as folder:
         table = sample / ("texts.csv" if texts else "pictures.csv")
         column = "text" if texts else "file"
-        done = fit(table, out=out, input=column, label="label", group="group", listeners=(listener,))
+        done = fit(table, out=out, input=column, label="label", group="group", listeners=(folder, listener))
     for line in done.closing_lines():
         output.emit(line)

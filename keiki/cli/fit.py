@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from keiki.cli import output
-from keiki.cli.progress import progress
+from keiki.cli.progress import progress, resumable
 from keiki.core.errors import RequestError
+from keiki.data.names import listing
+
+GO_ON = {"data", "out", "resume", "quiet", "as_json"}  # what may stand beside --resume
+FLAGS = {"column": "input", "options": "set", "no_samples": "no-samples"}  # names of options that differ from ours
 
 
 def fit(
+    context: typer.Context,
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="a folder with a folder a class, or a table")
     ] = None,
@@ -22,6 +26,12 @@ def fit(
     label: Annotated[str | None, typer.Option(metavar="COL", help="column with the classes")] = None,
     files: Annotated[Path | None, typer.Option(metavar="DIR", help="folder in which the files of a table lie")] = None,
     group: Annotated[str | None, typer.Option(metavar="COL", help="column whose equal values stay on one side")] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COL", help="column with times: the newest part is the test")
+    ] = None,
+    add: Annotated[
+        str | None, typer.Option(metavar="DATA", help="further training data, such as newly labelled")
+    ] = None,
     val: Annotated[
         str | None, typer.Option(metavar="DATA|SHARE", help="validation data, or a share such as 0.1")
     ] = None,
@@ -47,56 +57,61 @@ def fit(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the run in --out (default: the one cut last)")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be done and what it would cost; train nothing")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print run.json instead of the closing lines")] = False,
 ) -> None:
     """Adapt a pretrained model to your data, with proof, report and artifact.
 
-    DATA is a folder with one folder of pictures a class (with or without train/val/test above them), or a CSV, TSV or
-    JSONL table with a column of texts or file names and a column of classes.
+    DATA is a folder with one folder of pictures a class (with or without train/val/test above them) or with a
+    metadata.csv, a zip of it, a table (CSV, TSV, JSON lines, Parquet, XLSX) with a column of texts or file names and a
+    column of classes, or an .npz of features.
 
     \b
     Examples:
       keiki fit photos/
       keiki fit tickets.csv --input message --label team
-      keiki fit scans.csv --files scans/ --group patient --metric macro_f1
+      keiki fit scans/ --label finding --group patient --metric macro_f1 --dry-run
+      keiki fit support.xlsx --time received
       keiki fit photos/ --method lp-ft --set epochs=5
     """
+    if resume:
+        _refuse_wishes(context)
+    elif data is None:
+        raise RequestError("fit needs DATA.", hint="Example: keiki fit photos/")
     from keiki.pipeline import fit as pipeline
 
-    if data is None and not resume:
-        raise RequestError("fit needs DATA.", hint="Example: keiki fit photos/")
-    folder = _Folder()
-    with progress(quiet) as listener:
-        try:
-            if data is None or resume:
-                done = pipeline.resume(out or data, listeners=(folder, listener))
-            else:
-                done = pipeline.fit(
-                    data,
-                    out=out,
-                    input=column,
-                    label=label,
-                    files=files,
-                    group=group,
-                    val=val,
-                    test=test,
-                    method=method,
-                    backbone=backbone,
-                    options=options or (),
-                    metric=metric,
-                    positive=positive,
-                    accuracy=accuracy,
-                    controls=controls,
-                    budget=budget,
-                    seed=seed,
-                    samples=not no_samples,
-                    listeners=(folder, listener),
-                )
-        except KeyboardInterrupt:
-            if folder.path:
-                output.say(f"\nkeiki: nothing is lost; go on with: keiki fit --resume --out {shlex.quote(folder.path)}")
-            raise
+    wishes: dict[str, Any] = {
+        "out": out,
+        "input": column,
+        "label": label,
+        "files": files,
+        "group": group,
+        "time": time,
+        "add": add,
+        "val": val,
+        "test": test,
+        "method": method,
+        "backbone": backbone,
+        "options": options or (),
+        "metric": metric,
+        "positive": positive,
+        "accuracy": accuracy,
+        "controls": controls,
+        "budget": budget,
+        "seed": seed,
+        "samples": not no_samples,
+    }
+    if dry_run:
+        _preview(data, wishes, as_json)
+        return
+    with progress(quiet) as listener, resumable() as folder:
+        if resume or data is None:
+            done = pipeline.resume(out, listeners=(folder, listener), data=data)
+        else:
+            done = pipeline.fit(data, **wishes, listeners=(folder, listener))
     if as_json:
         output.emit_json(done.summary)
         return
@@ -104,11 +119,24 @@ def fit(
         output.emit(line)
 
 
-class _Folder:
-    """Listens for the folder of the run, so that the way back into it can be said."""
+def _preview(data: str | None, wishes: dict[str, Any], as_json: bool) -> None:
+    from keiki.pipeline.fit import make_request
+    from keiki.pipeline.preview import dry_run
 
-    path = ""
+    found = dry_run(make_request(data, **wishes))
+    if as_json:
+        output.emit_json(found.to_json())
+        return
+    for line in found.lines():
+        output.emit(line)
 
-    def __call__(self, event: dict[str, Any]) -> None:
-        if event["event"] == "run":
-            self.path = event["folder"]
+
+def _refuse_wishes(context: typer.Context) -> None:
+    """Raise where `--resume` stands beside an option that the cut run has its own answer to."""
+    given = [name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]
+    if wishes := set(given) - GO_ON:
+        raise RequestError(
+            f"--resume goes on with what was asked then; {listing(sorted(FLAGS.get(name, name) for name in wishes))} "
+            "cannot be changed.",
+            hint="Leave it out, or begin anew without --resume.",
+        )

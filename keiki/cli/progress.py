@@ -7,11 +7,13 @@ with progress(quiet) as listener:
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
+from keiki.cli import output
 from keiki.core.record import Listener
 
 if TYPE_CHECKING:
@@ -33,6 +35,23 @@ def progress(quiet: bool = False, stream: TextIO | None = None) -> Iterator[List
         yield Lines(to)
 
 
+@contextlib.contextmanager
+def resumable() -> Iterator[Listener]:
+    """A listener that learns the folder of the run; where Ctrl-C ends the block, it says how to go on."""
+    folders: list[str] = []
+
+    def heard(event: dict[str, Any]) -> None:
+        if event["event"] == "run":
+            folders.append(event["folder"])
+
+    try:
+        yield heard
+    except KeyboardInterrupt:
+        for folder in folders[-1:]:
+            output.say(f"\nkeiki: nothing is lost; go on with: keiki fit --resume --out {shlex.quote(folder)}")
+        raise
+
+
 class Lines:
     """Plain lines: one when a stage starts, and now and then how far it is."""
 
@@ -45,6 +64,9 @@ class Lines:
     def __call__(self, event: dict[str, Any]) -> None:
         if event["event"] == "stage":
             print(event["name"], file=self._to, flush=True)
+        elif event["event"] == "notes":
+            for note in event["notes"]:
+                print(f"  {note}", file=self._to, flush=True)
         elif event["event"] == "progress":
             self._tell(str(event["what"]), int(event["done"]), int(event["total"]))
 
@@ -69,6 +91,9 @@ class Bars:
     def __call__(self, event: dict[str, Any]) -> None:
         if event["event"] == "stage":
             self._bars.console.print(event["name"], style="dim", highlight=False, markup=False)
+        elif event["event"] == "notes":
+            for note in event["notes"]:
+                self._bars.console.print(f"  {note}", highlight=False, markup=False)
         elif event["event"] == "progress":
             self._move(str(event["what"]), int(event["done"]), int(event["total"]))
 

@@ -90,6 +90,11 @@ def named(name: str, classes: Sequence[str], positive: str | None = None) -> Met
     if positive is not None and positive not in classes:
         raise UnknownName("class", positive, classes)
     if not metric.wants_positive:
+        if positive is not None:
+            raise RequestError(
+                f"Metric '{name}' judges all classes alike; a positive class means nothing to it.",
+                hint="Leave out --positive, or use --metric f1, precision or recall.",
+            )
         return metric
     if positive is None:
         raise RequestError(

@@ -87,7 +87,8 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
     rivals = tuple(_rival(name, estimate, metric, rng) for name in _rival_names(estimate))
     strong = [r for r in rivals if "control" in r.method.tags and r.weak is None]
     differences = [(rival.method.name, rival.difference) for rival in strong]
-    found = verdict(metric.name, differences, estimate.n_items) if differences else None
+    asked = differences and not unasked(estimate.final)
+    found = verdict(metric.name, differences, estimate.n_items) if asked else None
     return Evidence(
         metric,
         test,
@@ -97,6 +98,17 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
         found,
         accepted(shipped, labels, threshold, wanted, groups),
         threshold,
+    )
+
+
+def unasked(final: Selection) -> tuple[str, ...]:
+    """A note where the verdict on transfer is not asked for, because nothing pretrained is known of; else empty."""
+    model = final.outcomes[final.transfer].model
+    if model is None or model.backbone.card.pretrained:
+        return ()
+    return (
+        f"Whether transfer helped was not asked: backbone '{model.backbone.card.name}' takes features as they are, and "
+        "where they come from is not known.",
     )
 
 

@@ -14,17 +14,22 @@ from keiki.core.errors import KeikiError, RequestError
 from keiki.core.files import write_json, write_text
 from keiki.core.random import Randomness
 from keiki.core.record import Listener, Record
-from keiki.data.task import Task
+from keiki.data.load import Pieces, place_of
+from keiki.data.task import Dataset, Task
 from keiki.engines.plan import Plan, make_plan
 from keiki.evaluation.ledger import Ledger
-from keiki.evaluation.report import page, schema, sentences
+from keiki.evaluation.protocol import dependent
+from keiki.evaluation.report import page, schema, sentences, snippet
+from keiki.evaluation.risk_coverage import risk_coverage
 from keiki.methods.base import METHODS, Method
 from keiki.metrics.base import METRICS
+from keiki.pipeline import answers
 from keiki.pipeline import folder as folders
 from keiki.pipeline.cautions import cautions
 from keiki.pipeline.deliver import deliver, measure, shipped_model
-from keiki.pipeline.estimate import estimate
+from keiki.pipeline.estimate import SHIPPED, estimate
 from keiki.pipeline.evidence import Evidence, find_metric, metric_name, weigh
+from keiki.pipeline.health import examine
 from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_all
 from keiki.pipeline.reporting import build_report
 from keiki.pipeline.request import FitRequest, place, place_or_share, seconds, writable
@@ -49,9 +54,12 @@ class Run:
         """How good, did transfer help, what to watch, where the report is, what next."""
         return sentences.closing_lines(self.report, str(self.folder / "report.html"))
 
+    def _repr_html_(self) -> str:
+        return snippet.run_snippet(self.report, str(self.folder / "report.html"))
+
 
 def fit(
-    data: str | Path,
+    data: object,
     *,
     out: str | Path | None = None,
     options: Mapping[str, object] | Sequence[str] = (),
@@ -61,18 +69,13 @@ def fit(
 ) -> Run:
     """Adapt a pretrained model to labelled data, with proof, report and bundle: what `keiki fit` does.
 
-    data: a folder with a folder a class, or a table. The other arguments are those of the command line (see
-    `FitRequest`): input, label, files, group, val, test, method, backbone, metric, positive, controls, accuracy, seed.
+    data: the path of a folder, a zip, a table or arrays; or an object: a pandas DataFrame, a Hugging Face Dataset, a
+    Bunch of scikit-learn, a pair (X, y) of arrays. An object is written to the cache first, so that the run can be gone
+    on with; so are val, test and add. The other arguments are those of the command line (see `FitRequest`): input,
+    label, files, group, time, method, backbone, metric, positive, controls, accuracy, seed, samples.
     Raises KeikiError; what it says names the next step.
     """
-    texts = [f"{name}={value}" for name, value in options.items()] if isinstance(options, Mapping) else options
-    request = FitRequest(
-        data=place(str(data)),
-        out=None if out is None else writable(str(out)),
-        options=tuple(texts),
-        budget=seconds(str(budget)) if budget is not None else None,
-        **_places(wishes),
-    )
+    request = make_request(data, out=out, options=options, budget=budget, **wishes)
     folder = folders.open_folder(request)
     try:
         return run(request, folder, listeners)
@@ -82,14 +85,40 @@ def fit(
         raise
 
 
-def resume(folder: str | Path | None = None, listeners: tuple[Listener, ...] = ()) -> Run:
-    """Go on with a run that was cut: the one in `folder`, or the newest under `runs/`."""
-    path = folders.cut_run() if folder is None else Path(folder)
+def make_request(
+    data: object,
+    *,
+    out: str | Path | None = None,
+    options: Mapping[str, object] | Sequence[str] = (),
+    budget: str | float | None = None,
+    **wishes: Any,
+) -> FitRequest:
+    """The request that the arguments of `fit` make."""
+    texts = [f"{name}={value}" for name, value in options.items()] if isinstance(options, Mapping) else options
+    return FitRequest(
+        data=on_disk(data),
+        out=None if out is None else writable(str(out)),
+        options=tuple(texts),
+        budget=seconds(str(budget)) if budget is not None else None,
+        **_places(wishes),
+    )
+
+
+def resume(
+    folder: str | Path | None = None, listeners: tuple[Listener, ...] = (), *, data: str | Path | None = None
+) -> Run:
+    """Go on with a run that was cut: the one in `folder`, or the newest under `runs/` (on `data`, if given)."""
+    path = folders.cut_run(None if data is None else place(str(data))) if folder is None else Path(folder)
     return run(folders.reopen(path), path, listeners)
 
 
 def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ()) -> Run:
-    """Carry out a request in its folder."""
+    """Carry out a request in its folder; raises RequestError where another process is doing so."""
+    with folders.held(folder):
+        return _run(request, folder, listeners)
+
+
+def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> Run:
     record = Record(folder / folders.LOG, listeners)
     record.event("run", folder=str(folder))
     random = Randomness(request.seed)
@@ -100,13 +129,15 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
     bank = FeatureBank(cache, plan, record)
     with record.stage("read"):
         pieces = read_all(request)
+        record.event("notes", notes=notes(pieces))
         modality = pieces.data.items.modality
         backbone = choose_backbone(request, modality)
         refuse_modality(method, modality)
         controls = choose_controls(request, modality)
         find_metric(request.metric, request.positive, pieces.task(request.seed))  # refused before anything is computed
     with record.stage("features"):
-        task = look(pieces, bank, backbone, controls, random, record).task(request.seed)
+        seen = look(pieces, bank, backbone, controls, random, record)
+        task = seen.task(request.seed)
         metric = find_metric(request.metric, request.positive, task)
     shop = Workshop(
         backbone, cache, bank, plan, random, record, folder / folders.CHECKPOINTS, folder / folders.DECISIONS
@@ -119,13 +150,31 @@ def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ())
     with record.stage("evaluate"):
         evidence = weigh(task, found, metric, request.accuracy, random)
         looks = _look(cache, task, folder)
-        warnings = cautions(task, looks)
-        summary = summarise(folder.name, request, task, found, evidence, shop, warnings)
+        risk = risk_coverage(found.probabilities[SHIPPED], found.labels, dependent(found.groups))
+        answers.write(folder, task, found, samples=request.samples)
+    with record.stage("health"):
+        findings = examine(request, task, seen.alike, found, evidence, bank, backbone, random)
+        warnings = cautions(task, looks, findings)
+        summary = summarise(folder.name, request, task, found, evidence, shop, warnings, findings)
     with record.stage("bundle"):
-        deliver(folder / "bundle", shop, task, found.final, evidence.threshold, request.accuracy, _card(summary))
+        card = _card(summary, request.samples)
+        deliver(folder / "bundle", shop, task, found.final, evidence.threshold, request.accuracy, card)
         delivered = measure(folder / "bundle", task)
     with record.stage("report"):
-        report = build_report(folder, request, task, found, evidence, shop, record, looks, warnings, delivered)
+        report = build_report(
+            folder,
+            request,
+            task,
+            found,
+            evidence,
+            shop,
+            record,
+            looks,
+            warnings,
+            delivered,
+            findings=findings,
+            risk=risk,
+        )
         content = schema.to_json(report)
         write_json(folder / "report.json", content)
         write_text(folder / "report.html", page.render_report(report))
@@ -150,6 +199,12 @@ def refuse_modality(method: Method, modality: str) -> None:
     """Raise where a method cannot work on such items."""
     if modality not in method.modalities:
         raise RequestError(f"Method '{method.name}' is not for {modality}s.", hint="See: keiki methods")
+
+
+def notes(pieces: Pieces) -> list[str]:
+    """What was guessed of the data on reading."""
+    parts = [part for part in (pieces.data, pieces.val, pieces.test) if isinstance(part, Dataset)]
+    return list(dict.fromkeys(note for part in parts for note in part.notes))
 
 
 def _select(shop: Workshop, methods: list[Method], controls: list[Method], *args: Any) -> Any:
@@ -178,10 +233,15 @@ def _separate_controls(record: Record, shop: Workshop) -> None:
     record.seconds["controls"] = controls
 
 
-def _card(summary: dict[str, Any]) -> dict[str, Any]:
-    """What the model card tells."""
-    warnings = [{"text": each["what"]} for each in summary["warnings"]]
+def _card(summary: dict[str, Any], samples: bool) -> dict[str, Any]:
+    """What the model card tells; warnings may name items, so without samples there are none in it."""
+    warnings = [{"text": each["what"]} for each in summary["warnings"] if samples]
     return {**{name: summary[name] for name in ("task", "test", "transfer")}, "warnings": warnings}
+
+
+def on_disk(data: object) -> str:
+    """The absolute path of `data`; an object is written to the cache first."""
+    return place(str(place_of(data)))
 
 
 def _places(wishes: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,9 +249,11 @@ def _places(wishes: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(wishes)
     for name in ("val", "test"):
         if out.get(name) is not None:
-            out[name] = place_or_share(name, out[name] if isinstance(out[name], float) else str(out[name]))
-    if out.get("files") is not None:
-        out["files"] = place(str(out["files"]))
+            given = out[name]
+            out[name] = place_or_share(name, given) if isinstance(given, float | str) else on_disk(given)
+    for name in ("files", "add"):
+        if out.get(name) is not None:
+            out[name] = on_disk(out[name])
     return out
 
 

@@ -8,10 +8,12 @@ import re
 import secrets
 import shutil
 import unicodedata
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from keiki.backbones.disk import is_locked, lock
 from keiki.core.errors import BundleError, RequestError
 from keiki.core.files import read_json, write_json, write_text
 from keiki.pipeline.request import FitRequest
@@ -40,6 +42,18 @@ def open_folder(request: FitRequest) -> Path:
             hint="Name another by --out.",
         ) from error
     return folder
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The run folder for one process alone; raises RequestError where another one works on it."""
+    with (folder / REQUEST).open("r+b") as file:
+        if not lock(file, exclusive=True):
+            raise RequestError(
+                f"Another process works on the run in '{folder}' at this moment.",
+                hint="Wait for it, or name another folder by --out.",
+            )
+        yield
 
 
 def withdraw(folder: Path) -> None:
@@ -87,12 +101,16 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def cut_run() -> Path:
-    """The newest run under `runs/` that has not ended; raises RequestError where there is none."""
+def cut_run(data: str | None = None) -> Path:
+    """The newest run under `runs/`, on `data` if given, that was cut; raises RequestError where there is none."""
     runs = [path.parent for path in RUNS.glob(f"*/{REQUEST}") if not path.parent.is_symlink()]
-    found = [folder for folder in runs if not (folder / DONE).is_file()]
+    cut = [folder for folder in runs if not (folder / DONE).is_file() and not is_locked(folder / REQUEST)]
+    found = [folder for folder in cut if data is None or read(folder / REQUEST).get("data") == data]
     if not found:
-        raise RequestError(f"No run in '{RUNS}' waits to be gone on with.", hint="Name its folder: --resume --out RUN")
+        of = "" if data is None else f" on '{data}'"
+        raise RequestError(
+            f"No run{of} in '{RUNS}' waits to be gone on with.", hint="Name its folder: --resume --out RUN"
+        )
     return max(found, key=lambda folder: (folder / REQUEST).stat().st_mtime_ns)
 
 

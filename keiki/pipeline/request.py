@@ -18,7 +18,8 @@ Controls = Literal["quick", "full", "none"]
 class FitRequest:
     """One fit. Paths are kept absolute, so that `--resume` works from any folder.
 
-    val, test: a path to data, or a share between 0 and 1. options: of the method, as JSON values. budget: seconds.
+    val, test: a path to data, or a share between 0 and 1. add: a path to further training data. time: column by which
+    the newest part becomes the test set. options: of the method, as JSON values. budget: seconds.
     """
 
     data: str
@@ -27,6 +28,8 @@ class FitRequest:
     label: str | None = None
     files: str | None = None
     group: str | None = None
+    time: str | None = None
+    add: str | None = None
     val: str | float | None = None
     test: str | float | None = None
     method: str = "auto"

@@ -9,16 +9,21 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from keiki.backbones.base import Backbone
 from keiki.core.files import digest
 from keiki.core.record import Record
 from keiki.data.task import Task
 from keiki.pipeline.estimate import Estimate
-from keiki.pipeline.evidence import Evidence
+from keiki.pipeline.evidence import Evidence, unasked
+from keiki.pipeline.figures import items
+from keiki.pipeline.findings import Findings
 from keiki.pipeline.request import FitRequest
 from keiki.selection.workshop import Outcome, Workshop
 
 SCHEMA = 1
+DENSE = 200  # classes up to which the confusion matrix is written out
 VERSIONS = ("keiki", "numpy", "onnxruntime", "pillow", "tokenizers", "torch", "timm", "transformers", "scikit-image")
 ESTIMATES = {"given": "held-out", "held-out": "held-out", "nested": "cross-validated procedure"}
 
@@ -31,6 +36,7 @@ def summarise(
     evidence: Evidence,
     shop: Workshop,
     warnings: list[dict[str, str]],
+    findings: Findings,
 ) -> dict[str, Any]:
     """Everything in run.json but what is known only at the very end (see `finish`)."""
     final = estimate.final
@@ -54,7 +60,7 @@ def summarise(
         "options": winner.method.config.to_json(),
         "selected_by": final.explanation,
         "metric": evidence.metric.name,
-        "test": {"domain": "source", "estimate": ESTIMATES[task.protocol], **evidence.test},
+        "test": {"domain": "source", "estimate": ESTIMATES[task.protocol], **of_items(evidence.test, estimate)},
         "transfer": None if evidence.verdict is None else evidence.verdict.to_json(),
         "controls": [
             {
@@ -69,11 +75,33 @@ def summarise(
         "thresholds": {"accept": evidence.threshold, "asked_accuracy": request.accuracy},
         "trainable_share": trainable_share(winner, shop),
         "warnings": warnings,
-        "notes": [*task.notes, *final.notes],
+        "findings": {**findings.to_json(), "clusters": len(findings.clusters), "suspects": findings.n_suspects},
+        "notes": [*task.notes, *final.notes, *unasked(final)],
         "candidates": final.table,
         "config": request.to_json(),
         "versions": versions(),
         "digests": digests(task, shop),
+    }
+
+
+def of_items(test: dict[str, Any], estimate: Estimate) -> dict[str, Any]:
+    """The test block with numbers of items. With repeated folds each item is answered several times: those answers are
+    counted under "answers". The confusion matrix is listed as [true, predicted, n] where it would be large."""
+
+    def count(n: float) -> int:
+        return items(n, estimate)
+
+    rows = np.array(test["confusion"])
+    cells = [[int(t), int(p), count(float(rows[t, p]))] for t, p in np.argwhere(rows > 0)]
+    matrix = [[count(n) for n in row] for row in rows.tolist()] if len(rows) <= DENSE else None
+    return {
+        **test,
+        "n": estimate.n_items,
+        "answers": len(estimate.labels),
+        "per_class": [{**row, **{k: count(row[k]) for k in ("support", "decided")}} for row in test["per_class"]],
+        "reliability": [{**row, "n": count(row["n"])} for row in test["reliability"]],
+        "confusion": matrix,
+        **({} if matrix is not None else {"confusion_cells": cells}),
     }
 
 

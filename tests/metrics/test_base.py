@@ -98,6 +98,8 @@ def test_a_metric_of_one_class_asks_for_it_and_judges_it() -> None:
     labels, p = items()
     classes = ["ant", "bee", "cat", "dog"]
     assert named("recall", classes, "cat").value(labels, p) == recall(labels, p, positive=2)
+    with pytest.raises(RequestError, match="all classes alike"):
+        named("accuracy", classes, "cat")
     with pytest.raises(RequestError, match="--positive"):
         named("recall", classes)
     with pytest.raises(UnknownName, match="Did you mean 'bee'"):

@@ -36,9 +36,11 @@ def test_fit_ends_with_lines_that_a_person_understands(texts: Path, capsys: Capt
         "features",
         "fit",
         "evaluate",
+        "health",
         "bundle",
         "report",
     ]
+    assert "  Column 'text' was taken for the input, by its name." in told.err.splitlines()  # the guess is said
 
 
 def test_fit_json_is_run_json_and_nothing_else(texts: Path, capsys: Capture) -> None:

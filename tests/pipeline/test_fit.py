@@ -95,7 +95,8 @@ def test_run_json_is_as_designed(texts: Path, quick: Fit) -> None:
 def test_a_finished_run_has_all_its_files_and_nothing_to_go_on_from(texts: Path, quick: Fit) -> None:
     folder = quick(texts).folder
     names = {each.name for each in folder.iterdir()}
-    assert names == {"run.json", "plan.json", "report.html", "report.json", "log.jsonl", "request.json", "bundle"}
+    files = {"run.json", "plan.json", "report.html", "report.json", "log.jsonl", "request.json", "answers.npz"}
+    assert names == {*files, "bundle"}
     inside = {each.name for each in (folder / "bundle").iterdir()}
     assert inside >= {"model.safetensors", "model.onnx", "tokenizer.json", "bundle.json", "README.md"}
     for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
@@ -173,6 +174,9 @@ def test_small_data_are_judged_by_nested_folds(texts: Path, quick: Fit) -> None:
     assert sum(cell.n for cell in done.report.confusion) == 36
     assert done.report.usability is not None
     assert done.report.usability.n_accepted + done.report.usability.n_to_check == 36
+    test = done.summary["test"]
+    assert (test["n"], test["answers"]) == (36, 108)
+    assert sum(each["support"] for each in test["per_class"]) == sum(map(sum, test["confusion"])) == 36
 
 
 def test_mistakes_count_items_and_not_repeats(rows: Rows, table: Write, quick: Fit) -> None:

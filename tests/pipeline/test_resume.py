@@ -15,6 +15,7 @@ import keiki
 from keiki.cli.main import main
 from keiki.core.errors import BundleError, RequestError
 from keiki.core.files import sha256_file
+from keiki.pipeline import folder as folders
 from keiki.pipeline.fit import Run, resume
 
 Fit = Callable[..., Run]
@@ -121,6 +122,32 @@ def test_ctrl_c_says_how_to_go_on(
     assert "runs/texts-1/report.html" in capsys.readouterr().out
     assert main(["fit", "--resume"]) == 2
     assert "waits to be gone on with" in capsys.readouterr().err
+
+
+def test_a_run_is_found_by_its_data(texts: Path, table: Callable[..., Path], rows: Any, quick: Fit) -> None:
+    other = table(rows, "other.csv")
+    for data in (texts, other):
+        with pytest.raises(Killed):
+            quick(data, out=None, listeners=(Bomb(event="stage", name="fit"),))
+    assert resume(data=texts).summary["task"]["name"] == "texts"
+    with pytest.raises(RequestError, match="on '.*texts.csv' in 'runs' waits"):
+        resume(data=texts)
+
+
+def test_a_run_that_another_process_works_on_is_left_alone(texts: Path, quick: Fit) -> None:
+    with pytest.raises(Killed):
+        quick(texts, out="runs/a", listeners=(Bomb(event="stage", name="fit"),))
+    with folders.held(Path("runs/a")):
+        with pytest.raises(RequestError, match="Another process works"):
+            resume("runs/a")
+        with pytest.raises(RequestError, match="waits to be gone on with"):
+            resume()
+    assert resume().folder == Path("runs/a")
+
+
+def test_resume_does_not_pretend_to_change_what_was_asked(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", str(texts), "--resume", "--seed", "3", "--set", "epochs=1"]) == 2
+    assert "'seed', 'set' cannot be changed" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_not_gone_on_with(texts: Path, quick: Fit) -> None:

@@ -1,0 +1,71 @@
+"""A dry run tells all that is known before training, changes nothing, and says what a fit would cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from keiki.backbones.cache import Cache
+from keiki.core.errors import KeikiError
+from keiki.engines.plan import Plan
+from keiki.pipeline.fit import Run
+from keiki.pipeline.preview import dry_run
+from keiki.pipeline.request import FitRequest
+
+PLAN = Plan(engine_version="tests", threads=1)
+Rows = list[tuple[str, str]]
+
+
+def request(data: Path, **wishes: object) -> FitRequest:
+    backbone = "tiny:vision" if data.is_dir() else "tiny:text"
+    return FitRequest(data=str(data), **{"backbone": backbone, **wishes})  # type: ignore[arg-type]
+
+
+def test_a_table_of_texts(table: Callable[..., Path], rows: Rows, tmp_path: Path) -> None:
+    path = table([*rows, (rows[0][0].upper(), rows[0][1]), ("", "red")])
+    found = dry_run(request(path), Cache(tmp_path / "cache", 2**30), PLAN)
+    facts = found.to_json()
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert (facts["task"]["n"], facts["task"]["split"]) == (37, "nested")
+    assert facts["task"]["judged_by"] == "5-fold cross-validation of the whole procedure, drawn 3 times"
+    assert sum(each["n"] for each in facts["task"]["classes"]) == 37
+    assert facts["copies"] == {"exact_sets": 0, "exact_items": 0, "near_sets": 1, "near_items": 2}
+    assert facts["skipped"] == {"n": 1, "first": [{"id": "row 38", "reason": "empty text"}]}
+    assert facts["cached"] == 0.0
+    assert facts["seconds"]["features"] >= 0
+    assert "tfidf-logistic" in facts["controls"]
+    lines = found.lines()
+    assert lines[0].startswith("37 texts of 3 classes: ")
+    assert any(line.startswith("skipped: row 38") for line in lines)
+    assert lines[-1].startswith("cost: about ")
+
+
+def test_pictures_before_and_after_a_fit(photos: Path, quick: Callable[..., Run]) -> None:
+    from keiki.backbones.cache import open_cache
+
+    asked = request(photos, test=0.25, controls="none")
+    fresh = dry_run(asked, Cache(photos.parent / "fresh", 2**30), PLAN).to_json()
+    assert fresh["copies"]["near_sets"] is None
+    assert fresh["cached"] == 0.0
+    quick(photos)
+    from keiki.engines.plan import make_plan
+
+    after = dry_run(asked, open_cache(), make_plan()).to_json()
+    assert after["copies"]["near_sets"] == 0
+    assert after["cached"] == 1.0
+    assert after["seconds"]["features"] == 0.0
+    assert after["task"]["test"] == 9
+
+
+def test_nothing_is_written_but_the_cache(texts: Path, tmp_path: Path) -> None:
+    before = {path for path in tmp_path.rglob("*") if "cache" not in path.parts}
+    dry_run(request(texts), Cache(tmp_path / "cache", 2**30), PLAN)
+    assert {path for path in tmp_path.rglob("*") if "cache" not in path.parts} == before
+
+
+def test_what_a_fit_refuses_is_refused(texts: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeikiError, match="no column 'nobody'"):
+        dry_run(request(texts, group="nobody"), Cache(tmp_path / "cache", 2**30), PLAN)
