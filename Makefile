@@ -1,4 +1,4 @@
-# make setup | demo | test | check | bench-quick | clean. A fresh clone needs nothing but Python 3.11+ and make.
+# make setup | demo | test | check | fuzz | bench-quick | clean. A fresh clone needs nothing but Python 3.11+ and make.
 # PIP_FLAGS passes options to pip, for instance an index that offers the CPU build of torch.
 
 PYTHON    ?= $(shell command -v python3.11 || command -v python3)
@@ -6,7 +6,7 @@ PIP_FLAGS ?=
 BIN       := .venv/bin
 STAMP     := .venv/.keiki-installed
 
-.PHONY: setup demo test check bench-quick clean
+.PHONY: setup demo test check fuzz bench-quick clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -31,6 +31,10 @@ check: setup
 
 test: check
 	$(BIN)/python -m pytest -q
+
+# 3,000 malformed inputs and 20,000 mutated files; minutes. A small part of it is in `make test`.
+fuzz: setup
+	$(BIN)/python tests/fuzz/run.py
 
 bench-quick: setup
 	$(BIN)/python bench/quick.py

@@ -23,6 +23,7 @@ from keiki.core.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ROOT / "bench" / "results" / "quick.json"
+COVERAGE = ROOT / "bench" / "results" / "coverage.json"
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = "100"  # help texts are wrapped by this width wherever they are made
 BLOCKS: dict[str, Callable[[], str]] = {}
@@ -154,6 +155,18 @@ def short(number: float) -> str:
     ('0.333', '1,234')
     """
     return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+
+
+@block
+def coverage() -> str:
+    """How often each interval held the truth, case by case."""
+    if not COVERAGE.is_file():
+        return "Not measured yet: `.venv/bin/python bench/coverage.py`."
+    rows = read_json(COVERAGE)["rows"]
+    cases = list(dict.fromkeys(row["case"] for row in rows))
+    names = list(dict.fromkeys(row["interval"] for row in rows))
+    cells = {(row["interval"], row["case"]): f"{100 * row['coverage']:.1f} %" for row in rows}
+    return table(("interval", *cases), [(name, *(cells.get((name, case), "") for case in cases)) for name in names])
 
 
 @block
@@ -302,7 +315,7 @@ def sources() -> str:
 def pictures() -> str:
     """Picture files, and their limits."""
     from keiki.data import picture
-    from keiki.data.rows import SUFFIXES as TABLES
+    from keiki.data.sources.layout import TABLES
 
     rules = inspect.cleandoc(picture.__doc__ or "").partition("\n\n")[2]
     facts = [
