@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide"
 FENCE = re.compile(r"^```sh(?: exit=(\d+))?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCK_SECONDS = 500
+ONE_THREAD = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"}  # of the tests; a person's commands use all cores
 
 
 def blocks(page: Path) -> Iterator[tuple[str, int]]:
@@ -24,7 +25,8 @@ def blocks(page: Path) -> Iterator[tuple[str, int]]:
 def run(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The commands in bash, with this source tree and the scripts of this environment in front."""
     paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    env = {**os.environ, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(ROOT)}
+    own = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
+    env = {**own, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         ["bash", "-e", "-u", "-o", "pipefail", "-c", commands],
         cwd=folder,
