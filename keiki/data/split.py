@@ -47,18 +47,18 @@ def make_task(
     group only, or nothing that could be evaluated.
     """
     _check_shares(val, test)
-    rows = _joined(dataset, val, test)
+    rows, tied = _loosened(_joined(dataset, val, test), alike or {})
     random = Randomness(seed)
     declared = rows.has("test")
     if rows.data.times is not None and not declared:
-        rows = _newest_tested(rows, _share(test), _together(rows, alike))
+        rows = _newest_tested(rows, _share(test), _together(rows, tied))
     chosen = rows.has("test")
     rows = _unseen_classes_out(rows)
     if chosen and not rows.has("test"):
         raise DataError("No test item is of a class that the training data hold.", hint="Check the class names.")
     target = Target(_classes(rows))
     labels = target.encode(rows.data.labels or ())
-    groups = _together(rows, alike)
+    groups = _together(rows, tied)
     _refuse_one_group(rows, groups)
     rows = _drawn_parts(rows, labels, groups, val, test, random)
     outer = np.full((0, len(labels)), -1, dtype=np.int64) if rows.has("test") else _outer(rows, labels, groups, random)
@@ -78,7 +78,7 @@ def make_task(
         random=random,
         declared=rows.data.groups,
         times=rows.data.times,
-        notes=(*rows.data.notes, *rows.notes, *_kept_together(rows, groups, alike)),
+        notes=(*rows.data.notes, *rows.notes, *_kept_together(rows, groups, tied)),
         warnings=(
             *rows.warnings,
             *_not_judged(target, labels, judged),
@@ -108,14 +108,39 @@ class _Rows:
         return replace(self, parts=tuple(part if i in chosen else each for i, each in enumerate(self.parts)))
 
 
-def _together(rows: _Rows, alike: Alike | None) -> Index:
+def _together(rows: _Rows, alike: Alike) -> Index:
     """Cluster numbers (N,) of what may not be parted: copies, near copies, groups."""
     contents = rows.data.items.digests
     if repeats_by_chance(rows.data.items):  # equal rows of a few whole numbers are no copies
         return clusters(rows.data.groups or [None] * len(contents))
     alone: list[Hashable | None] = [None] * len(contents)
-    near = alone if alike is None else [alike.get(content) for content in contents]
-    return clusters(contents, rows.data.groups or alone, near)
+    return clusters(contents, rows.data.groups or alone, [alike.get(content) for content in contents])
+
+
+def _loosened(rows: _Rows, alike: Alike) -> tuple[_Rows, Alike]:
+    """`alike` without the sets that hold all there is of a class, and a warning about them.
+
+    A class that is one set of near copies could not be judged at all; of exact copies and groups that is so anyway.
+    """
+    if not alike:
+        return rows, alike
+    near, bare = _together(rows, alike), _together(rows, {})
+    members: dict[str, list[int]] = {}
+    for i, (label, part) in enumerate(zip(rows.data.labels or (), rows.parts, strict=True)):
+        if part != "test":
+            members.setdefault(label, []).append(i)
+    torn = [name for name, own in members.items() if len(set(near[own])) == 1 < len(set(bare[own]))]
+    if not torn:
+        return rows, alike
+    contents = rows.data.items.digests
+    loose = {alike[contents[i]] for name in torn for i in members[name] if contents[i] in alike}
+    warning = {
+        "what": f"All items of {listing(sorted(torn, key=natural))} are near copies of one another. They were not kept "
+        "together, because nothing else could judge them: these figures are too good.",
+        "remedy": "Add items that differ.",
+    }
+    kept = {content: key for content, key in alike.items() if key not in loose}
+    return replace(rows, warnings=(*rows.warnings, warning)), kept
 
 
 def _newest_tested(rows: _Rows, share: float, groups: Index) -> _Rows:
@@ -337,7 +362,7 @@ def _not_judged(target: Target, labels: Index, judged: Index) -> tuple[dict[str,
     )
 
 
-def _kept_together(rows: _Rows, groups: Index, alike: Alike | None) -> tuple[str, ...]:
+def _kept_together(rows: _Rows, groups: Index, alike: Alike) -> tuple[str, ...]:
     sizes = np.bincount(groups, minlength=1)
     many = int((sizes > 1).sum())
     copies = "exact or near copies" if alike else "exact copies"

@@ -21,6 +21,7 @@ from keiki.data.sources.tabular import open_table
 from keiki.data.task import Items, Task
 from keiki.data.transforms.image import ImageTransform
 from keiki.data.transforms.text import TokenTransform
+from keiki.data.vectors import repeats_by_chance
 from keiki.evaluation.leaks import without
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.shift import FEWEST as FEWEST_A_SIDE
@@ -231,7 +232,9 @@ def features_of(items: Items, bank: FeatureBank, backbone: Backbone) -> Features
 
 
 def _copies(items: Items, alike: Alike) -> list[Hashable]:
-    """For each item the number of its set of near copies, or else its content."""
+    """For each item the number of its set of near copies, or else its content; rows that are equal by chance differ."""
+    if repeats_by_chance(items):
+        return [f"{row} alone" for row in range(len(items))]
     return [alike.keys.get(content, content) for content in items.digests]
 
 

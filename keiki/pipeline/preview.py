@@ -23,7 +23,9 @@ from keiki.data.task import Items, Task
 from keiki.engines.plan import Plan, make_plan
 from keiki.evaluation.report import sentences, words
 from keiki.methods.base import Method
+from keiki.pipeline.evidence import find_metric
 from keiki.pipeline.findings import GroupHint
+from keiki.pipeline.fit import make_method, refuse_modality
 from keiki.pipeline.health import column_hints, guessed_hints, told
 from keiki.pipeline.prepare import (
     Seen,
@@ -39,7 +41,6 @@ from keiki.pipeline.request import FitRequest
 
 TIMED = 24  # items that are shown to each backbone to time it
 SKIPPED = 20  # items that are listed
-SHOWN = 3  # items of a set of copies that are named
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
     cache, plan, random = cache or open_cache(), plan or make_plan(), Randomness(request.seed)
     pieces = read_all(request)
     modality = pieces.data.items.modality
+    refuse_modality(make_method(request), modality)
     backbone, controls = choose_backbone(request, modality), choose_controls(request, modality)
     bank = FeatureBank(cache, plan, Record())
     asked = first_pass(backbone, controls, random)
@@ -109,6 +111,7 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
     missing = bank.missing(items, asked)
     seen = _seen(pieces, bank, backbone, controls, random, whole=not any(missing))
     task = Seen(pieces, Alike()).task(request.seed) if seen is None else seen.task(request.seed)
+    find_metric(request.metric, request.positive, task)
     sample = items.take(np.sort(random.numpy("dry run").permutation(len(items))[:TIMED]))
     costs = [
         n * seconds_an_item(each, name, sample, cache, plan) if n else 0.0

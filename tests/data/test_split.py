@@ -400,7 +400,21 @@ def test_one_group_for_all_is_refused() -> None:
         make_task(dataset(PAIRS, groups=["ward 3"] * 120))
     assert "--group" in caught.value.hint
     with pytest.raises(DataError, match="All 120 items are copies of one another"):
-        make_task(dataset(PAIRS), alike=contents(120, range(120)))
+        make_task(dataset(PAIRS, texts=["same"] * 120))
+
+
+def test_a_class_of_nothing_but_near_copies_is_judged_all_the_same_and_that_is_said() -> None:
+    labels = [*PAIRS, *["c"] * 6]
+    task = make_task(dataset(labels), alike=contents(126, range(120, 126), [0, 1]))
+    assert (task.outer[:, 120:] >= 0).any()
+    assert task.groups[0] == task.groups[1]
+    assert "All items of 'c' are near copies of one another." in whats(task)
+    everything = make_task(dataset(PAIRS), alike=contents(120, range(120)))
+    assert "All items of 'a', 'b' are near copies" in whats(everything)
+    assert len(np.unique(everything.groups)) == 120
+    exact = [f"t{i}" for i in range(120)] + ["same"] * 6
+    copies = make_task(dataset(labels, texts=exact))
+    assert (copies.outer[:, 120:] == -1).all()
 
 
 def test_no_share_takes_all_of_a_class() -> None:

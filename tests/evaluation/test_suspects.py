@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from keiki.evaluation.suspects import doubtful, label_quality
+from keiki.evaluation.suspects import SUPPORTS, doubtful, label_quality, surprising
 
 
 def planted(n: int = 600, n_classes: int = 4, wrong: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -13,7 +13,7 @@ def planted(n: int = 600, n_classes: int = 4, wrong: float = 0.05) -> tuple[np.n
     rng = np.random.default_rng(0)
     truth = rng.integers(0, n_classes, n)
     logits = rng.normal(size=(n, n_classes)) + 4 * np.eye(n_classes)[truth]
-    probabilities = np.exp(1.5 * logits) / np.exp(1.5 * logits).sum(axis=1, keepdims=True)
+    probabilities = np.exp(4 * logits) / np.exp(4 * logits).sum(axis=1, keepdims=True)  # Bayes' rule
     is_wrong = rng.random(n) < wrong
     labels = np.where(is_wrong, (truth + rng.integers(1, n_classes, n)) % n_classes, truth)
     return labels, probabilities, is_wrong
@@ -59,3 +59,25 @@ def test_few_items_of_a_class_do_no_harm() -> None:
     labels = np.array([0] * 10 + [1] * 10 + [2])
     probabilities = 0.8 * np.eye(3)[labels] + 0.2 / 3
     assert len(doubtful(labels, probabilities)) == 0
+
+
+def test_a_weak_but_calibrated_model_is_not_turned_against_sound_labels() -> None:
+    listed = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        logits = 1.5 * rng.normal(size=(400, 6))
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        labels = (rng.random((400, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)  # right about half of the time
+        listed += len(doubtful(labels, probabilities))
+    assert listed <= 0.01 * 30 * 400
+
+
+def test_what_is_foreseen_is_an_expectation() -> None:
+    rng = np.random.default_rng(0)
+    logits = 2 * rng.normal(size=(5000, 5))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (rng.random((5000, 1)) > p.cumsum(axis=1)).sum(axis=1)
+    for bar in SUPPORTS[:5]:
+        assert abs((p[np.arange(5000), labels] <= bar).sum() - p[p <= bar].sum()) < 4 * np.sqrt(p[p <= bar].sum())
+    wrong = np.where(np.arange(5000) % 25 == 0, p.argmin(axis=1), labels)
+    assert surprising(labels, p) == 0.0 < surprising(wrong, p)

@@ -86,15 +86,19 @@ def test_copies_are_listed_and_stay_together(table: Callable[..., Path], rows: R
     assert "1 set of near copies has different labels: 'row 37' is 'red', 'row 40' 'green'" in said
 
 
-def test_a_wrong_label_is_suspected(table: Callable[..., Path], rows: Rows) -> None:
-    wrong = [(text, "red" if i in (0, 5) else label) for i, (text, label) in enumerate(rows)]
-    assert [wrong[i] != rows[i] for i in (0, 5)] == [True, True]
+def test_a_wrong_label_is_suspected(table: Callable[..., Path], many: Rows) -> None:
+    flipped = {0, 5, 50, 80}
+    wrong = [
+        (text, "red" if label != "red" else "blue") if i in flipped else (text, label)
+        for i, (text, label) in enumerate(many)
+    ]
     task, found = health(table(wrong))
-    assert {each.row for each in found.suspects} & {0, 5}
+    rows = [each.row for each in found.suspects]
+    assert len(flipped & set(rows)) >= 3
+    assert found.n_suspects == len(rows) <= 8
     first = found.suspects[0]
-    assert task.target.classes[first.given] == "red"
-    assert task.target.classes[first.suggested] == rows[first.row][1]
-    assert first.score < 0.5
+    assert task.target.classes[first.given] == wrong[first.row][1]
+    assert task.target.classes[first.suggested] == many[first.row][1]
     assert [each.score for each in found.suspects] == sorted(each.score for each in found.suspects)
     assert "that the model doubts" in whats(task, found)
 

@@ -69,3 +69,16 @@ def test_nothing_is_written_but_the_cache(texts: Path, tmp_path: Path) -> None:
 def test_what_a_fit_refuses_is_refused(texts: Path, tmp_path: Path) -> None:
     with pytest.raises(KeikiError, match="no column 'nobody'"):
         dry_run(request(texts, group="nobody"), Cache(tmp_path / "cache", 2**30), PLAN)
+    with pytest.raises(KeikiError, match="judges one class"):
+        dry_run(request(texts, metric="f1"), Cache(tmp_path / "cache", 2**30), PLAN)
+    with pytest.raises(KeikiError, match="no method 'nothing'"):
+        dry_run(request(texts, method="nothing"), Cache(tmp_path / "cache", 2**30), PLAN)
+
+
+def test_the_newest_part_is_told(table: Callable[..., Path], rows: Rows, tmp_path: Path) -> None:
+    dated = [(text, label, f"2024-{1 + i // 6:02d}-{1 + i % 6:02d}") for i, (text, label) in enumerate(rows * 2)]
+    dated = [(f"{text} {i}", label, day) for i, (text, label, day) in enumerate(dated)]
+    path = table(dated, columns=("text", "label", "day"))
+    found = dry_run(request(path, time="day"), Cache(tmp_path / "cache", 2**30), PLAN)
+    assert any("the newest part: " in line for line in found.lines())
+    assert found.to_json()["task"]["split"] == "held-out"
