@@ -160,6 +160,15 @@ class FeatureBank:
             for network in networks
         ]
 
+    def remember_json(self, facts: Any, compute: Callable[[], Any]) -> Any:
+        """What `compute` makes of items and their features, plain JSON values: once for equal `facts` and this plan.
+
+        Not remembered is what was made from a file that changed meanwhile.
+        """
+        if self.changed:
+            return compute()
+        return self._cache.remember_json({"facts": facts, "plan": self._plan.to_json()}, compute)
+
     def sample(self, items: Items, n: int) -> Index:
         """Positions of up to `n` of `items`: those in the earliest shards, a random sample that the content decides."""
         shards, rows = self._look_up(items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from keiki.data.split import Given, make_task
 from keiki.data.task import Dataset, Items, Modality, Skipped, Task
 from keiki.methods.base import METHODS, Method
 from keiki.pipeline.request import FitRequest
+from keiki.selection.workshop import code_digest
 
 DEFAULTS: dict[Modality, str] = {"image": "efficientnet-lite0", "text": "minilm-l6", "vector": "as-is"}
 
@@ -115,12 +117,22 @@ def near_copies(pieces: Pieces, bank: FeatureBank, backbone: Backbone, random: R
     items, learns = _distinct(pieces)
     if items.modality == "vector" or len(items) < 2:
         return Alike()
-    if items.modality == "text":
-        links = near_texts([str(raw) for raw in items.raws], learns)
-    else:
-        links = _near_pictures(items, learns, bank, backbone, random)
-    sets, left_apart = joined(links, learns)
-    return by_content(sets, items.digests, left_apart)
+
+    def search() -> dict[str, Any]:
+        if items.modality == "text":
+            links = near_texts([str(raw) for raw in items.raws], learns)
+        else:
+            links = _near_pictures(items, learns, bank, backbone, random)
+        sets, left_apart = joined(links, learns)
+        found = by_content(sets, items.digests, left_apart)
+        return {"sets": found.sets, "similarity": found.similarity, "left_apart": found.left_apart}
+
+    facts = {
+        "near copies": [list(items.digests), learns.tolist()],
+        "by": [code_digest(), backbone.card.digest, random.seed],
+    }
+    found = bank.remember_json(facts, search)
+    return Alike(tuple(map(tuple, found["sets"])), tuple(found["similarity"]), found["left_apart"])
 
 
 def _near_pictures(items: Items, learns: Mask, bank: FeatureBank, backbone: Backbone, random: Randomness) -> Links:
