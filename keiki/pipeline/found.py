@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from keiki.evaluation.report import insight
 from keiki.pipeline import figures
 from keiki.pipeline.findings import Cluster, Findings, Leak, Shift
@@ -87,27 +89,8 @@ def _hints(found: Findings, samples: bool) -> tuple[insight.Hint, ...]:
 
 
 def _language(found: Findings) -> insight.Language | None:
-    if found.language is None:
-        return None
-    seen = found.language
-    return insight.Language(
-        unknown_tokens=seen.unknown_tokens,
-        truncated=seen.truncated,
-        longest=seen.longest,
-        limit=seen.limit,
-        languages=dict(seen.languages),
-        backbone_language=seen.backbone_language,
-    )
+    return None if found.language is None else insight.Language(**asdict(found.language))
 
 
 def _sizes(found: Findings) -> insight.Sizes | None:
-    if found.sizes is None:
-        return None
-    seen = found.sizes
-    return insight.Sizes(
-        input_side=seen.input_side,
-        n_small=seen.n_small,
-        n_large=seen.n_large,
-        smallest=seen.smallest,
-        largest=seen.largest,
-    )
+    return None if found.sizes is None else insight.Sizes(**asdict(found.sizes))

@@ -50,7 +50,7 @@ def render(comparison: Comparison, created: str) -> str:
     percent = words.is_percent(comparison.metric)
     scores = track([run.score for run in comparison.runs], percent)
     leads = track([turned(pair).difference for pair in comparison.pairs], percent, zero=True)
-    template = page._environment().get_template("compare.html")
+    template = page.environment().get_template("compare.html")
     return template.render(
         comparison=comparison,
         comparing=comparing,

@@ -35,7 +35,7 @@ def render_report(report: Report) -> str:
     """The page for a report."""
     names = [one.name for one in report.task.classes]
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             report=report,
@@ -91,8 +91,9 @@ def _weakest_first(results: tuple[ClassResult, ...]) -> list[ClassResult]:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates of all pages, with everything that they call."""
+    made = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -100,7 +101,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     style = _read("style.css")
-    environment.globals.update(
+    made.globals.update(
         words=words,
         sentences=sentences,
         charts=charts,
@@ -114,8 +115,8 @@ def _environment() -> jinja2.Environment:
         style=Markup(style),  # ours, not the user's
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
-    environment.filters.update(_filters())
-    return environment
+    made.filters.update(_filters())
+    return made
 
 
 def _filters() -> dict[str, Callable[..., Any]]:
