@@ -24,6 +24,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def moderated_scaler() -> type:
+    """A witness for scikit-learn's pipelines: each column's variance drawn toward the columns' mean, item by item."""
+    import numpy as np
+    from sklearn.base import BaseEstimator, TransformerMixin
+
+    class ModeratedScaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+        def fit(self, X, y=None):  # type: ignore[no-untyped-def]
+            columns = [[float(value) for value in column] for column in np.asarray(X).T]
+            self.means = [sum(column) / len(column) for column in columns]
+            pairs = zip(columns, self.means, strict=True)
+            own = [sum((value - mean) ** 2 for value in column) / len(column) for column, mean in pairs]
+            common = sum(own) / len(own)
+            self.scales = [((len(X) * one + 3 * common) / (len(X) + 3)) ** 0.5 for one in own]
+            return self
+
+        def transform(self, X):  # type: ignore[no-untyped-def]
+            return (np.asarray(X, dtype=np.float64) - self.means) / self.scales
+
+    return ModeratedScaler
+
+
 # Bundles of a few kilobytes, made once.
 
 

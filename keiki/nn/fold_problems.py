@@ -19,7 +19,7 @@ import numpy as np
 
 from keiki.nn.axes import PrincipalAxes
 from keiki.nn.descent import Problem
-from keiki.nn.folds import LOST_SPREAD, Fold, fit_axes, fold_without, folds_of, held_out_parts, own_axes
+from keiki.nn.folds import Fold, fit_axes, fold_without, folds_of, held_out_parts, own_axes, relative_scale
 from keiki.nn.kernel_rows import kernel_rows
 from keiki.nn.linear import LinearHead
 from keiki.nn.logistic import penalty_vector
@@ -125,16 +125,16 @@ class SharedRows(FoldProblems):
         return _evenly(self._shared, self.labels, penalty), to_head
 
     def _relative_scales(self) -> FloatArray:
-        """For each fold, the scale of the rows trained on over the scale of all (D,); 1 where they are constant.
+        """For each fold, the scale of the rows trained on over the scale of all (D,).
 
-        (There W_j is 0 by the penalty alone.) Sums over the rows held out are taken away from those over all.
+        Sums over the rows held out are taken away from those over all.
         """
         first, second = zip(*(self._sums(test) for _, test in self.tests), strict=True)
         n_train = len(self.labels) - np.array([[len(test)] for _, test in self.tests])
         everyone = self._sums(np.arange(len(self.labels)))
         mean = (everyone[0] - np.stack(first)) / n_train
         variance = (everyone[1] - np.stack(second)) / n_train - mean**2
-        return np.sqrt(np.where(variance > LOST_SPREAD, variance, 1.0))
+        return relative_scale(variance, n_train, self.standardiser)
 
     def _sums(self, numbers: IntArray) -> tuple[FloatArray, FloatArray]:
         first, second = np.zeros(self.features.shape[1]), np.zeros(self.features.shape[1])

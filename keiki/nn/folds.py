@@ -18,7 +18,7 @@ import numpy as np
 from keiki.core.errors import DataError
 from keiki.nn.axes import LARGEST_SIDE, PrincipalAxes, axes_of_gram, axes_of_rows
 from keiki.nn.softmax import FloatArray
-from keiki.nn.standardise import DenseFeatures, Features, IntArray, Standardiser, is_sparse, row_blocks
+from keiki.nn.standardise import DenseFeatures, Features, IntArray, Standardiser, is_sparse, moderated_scale, row_blocks
 
 LOST_SPREAD = 1e-10  # a variance this small beside the global one is what the subtraction of moments leaves of 0
 
@@ -33,8 +33,8 @@ class Fold:
     axes: PrincipalAxes
 
 
-def folds_of(features: Features, fold_ids: IntArray, *, scale: bool = True) -> Iterator[Fold]:
-    """One Fold for each value in fold_ids (N,); `scale=False` only centres.
+def folds_of(features: Features, fold_ids: IntArray) -> Iterator[Fold]:
+    """One Fold for each value in fold_ids (N,).
 
     >>> fold = next(folds_of(np.array([[0.0], [2.0], [4.0], [9.0]]), np.array([1, 1, 1, 0])))
     >>> fold.test.tolist(), fold.standardiser.mean.round(9).tolist()
@@ -43,9 +43,9 @@ def folds_of(features: Features, fold_ids: IntArray, *, scale: bool = True) -> I
     parts = held_out_parts(fold_ids)
     fewest = len(fold_ids) - max(map(len, parts))
     if not is_sparse(features) and features.shape[1] <= min(fewest, LARGEST_SIDE):
-        yield from _folds_by_moments(features, parts, scale)
+        yield from _folds_by_moments(features, parts)
     else:
-        yield from (fold_without(features, part, scale=scale) for part in parts)
+        yield from (fold_without(features, part) for part in parts)
 
 
 def held_out_parts(fold_ids: IntArray) -> list[IntArray]:
@@ -60,10 +60,10 @@ def held_out_parts(fold_ids: IntArray) -> list[IntArray]:
     return [np.flatnonzero(fold_ids == name) for name in names]
 
 
-def fold_without(features: Features, part: IntArray, *, scale: bool = True) -> Fold:
+def fold_without(features: Features, part: IntArray) -> Fold:
     """The fold that holds these rows out, from its training rows alone."""
     train = np.setdiff1d(np.arange(features.shape[0]), part, assume_unique=True)
-    standardiser = Standardiser.fit(features, train, centre_only=not scale)
+    standardiser = Standardiser.fit(features, train)
     return Fold(train, part, standardiser, fit_axes(features, train, standardiser))
 
 
@@ -105,25 +105,31 @@ def _moments(features: DenseFeatures, rows: IntArray, standardiser: Standardiser
     return _Moments(len(rows), first, second)
 
 
-def _folds_by_moments(features: DenseFeatures, parts: list[IntArray], scale: bool) -> Iterator[Fold]:
+def _folds_by_moments(features: DenseFeatures, parts: list[IntArray]) -> Iterator[Fold]:
     everyone = Standardiser.fit(features)
     held_out = [_moments(features, part, everyone) for part in parts]
     n_items = sum(map(len, parts))
     total = _Moments(n_items, _sum(m.first for m in held_out), _sum(m.second for m in held_out))
     for part, moments in zip(parts, held_out, strict=True):
         train = np.setdiff1d(np.arange(n_items), part, assume_unique=True)
-        yield Fold(train, part, *_restandardise(total - moments, everyone, scale))
+        yield Fold(train, part, *_restandardise(total - moments, everyone))
+
+
+def relative_scale(variance: FloatArray, n_items: FloatArray | int, outer: Standardiser) -> FloatArray:
+    """The scale of n items over the outer one (..., D), from their variances in the outer standardisation (..., D)."""
+    known = np.where(variance > LOST_SPREAD, variance, 0.0)
+    return moderated_scale(known * np.square(outer.scale), n_items) / outer.scale
 
 
 def _sum(parts: Iterable[FloatArray]) -> FloatArray:
     return np.asarray(np.sum(list(parts), axis=0))
 
 
-def _restandardise(moments: _Moments, outer: Standardiser, scale: bool) -> tuple[Standardiser, PrincipalAxes]:
+def _restandardise(moments: _Moments, outer: Standardiser) -> tuple[Standardiser, PrincipalAxes]:
     """Standardiser and axes of the training rows from their moments in the outer standardisation."""
     mean = moments.first / moments.n_items
     covariance = moments.second / moments.n_items - np.outer(mean, mean)
     variance = np.diag(covariance)
-    spread = np.sqrt(np.where(variance > LOST_SPREAD, variance, 1.0)) if scale else 1.0 / outer.scale
+    spread = relative_scale(variance, moments.n_items, outer)
     standardiser = Standardiser(outer.mean + outer.scale * mean, outer.scale * spread)
     return standardiser, axes_of_gram(covariance / np.outer(spread, spread))

@@ -33,12 +33,10 @@ class RidgePath:
         return float(self.penalties[least].max())
 
 
-def ridge_path(
-    features: DenseFeatures, targets: FloatArray, penalties: FloatArray, fold_ids: IntArray, *, scale: bool = True
-) -> RidgePath:
+def ridge_path(features: DenseFeatures, targets: FloatArray, penalties: FloatArray, fold_ids: IntArray) -> RidgePath:
     """Scores of each item by the ridge heads that have not seen it; targets are (N, C), fold_ids (N,).
 
-    Each fold is standardised by its training rows (`scale=False`: centred only).
+    Each fold is standardised by its training rows.
 
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
     >>> path = ridge_path(x, 2 * x + 1, np.array([1e-9]), np.array([0, 1, 0, 1]))
@@ -46,7 +44,7 @@ def ridge_path(
     [1.0, 3.0, 5.0, 7.0]
     """
     scores = np.empty((len(penalties), *targets.shape))
-    for fold in folds_of(features, fold_ids, scale=scale):
+    for fold in folds_of(features, fold_ids):
         scores[:, fold.test] = fold_scores(features, targets, penalties, fold)
     return RidgePath(np.asarray(penalties), scores, np.square(scores - targets).mean(axis=(1, 2)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from keiki.evaluation.learning_curve import (
     GAIN,
@@ -42,10 +41,10 @@ def measured(sizes: np.ndarray, errors: np.ndarray, n_items: int = 4000, seed: i
 SIZES = np.array([100.0, 200.0, 400.0, 800.0])
 
 
-def test_a_refit_is_the_logistic_optimum_on_standardised_rows() -> None:
+def test_a_refit_is_the_logistic_optimum_on_standardised_rows(moderated_scaler: type) -> None:
     data, rows = easy(90), np.arange(0, 90, 2)
     head = refit(data, rows, data.penalty)
-    scaler = StandardScaler().fit(data.features[rows])
+    scaler = moderated_scaler().fit(data.features[rows])
     oracle = LogisticRegression(C=1 / (data.penalty * len(rows)), tol=1e-10, max_iter=10_000)
     oracle.fit(scaler.transform(data.features[rows]), data.labels[rows])
     expected = oracle.predict_proba(scaler.transform(data.features))

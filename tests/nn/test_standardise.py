@@ -1,6 +1,7 @@
-"""Standardisation against scikit-learn, and what it does to awkward columns."""
+"""Standardisation against a slow witness and scikit-learn, and what it does to awkward columns."""
 
 import numpy as np
+import pytest
 from scipy.sparse import csr_array
 from sklearn.preprocessing import StandardScaler
 
@@ -9,14 +10,26 @@ from keiki.nn.standardise import Standardiser
 FEATURES = np.random.default_rng(0).normal(3.0, 5.0, (5000, 7)).astype(np.float32)  # more than two blocks
 
 
-def test_agrees_with_scikit_learn():
-    ours = Standardiser.fit(FEATURES)
-    theirs = StandardScaler().fit(FEATURES.astype(np.float64))
-    np.testing.assert_allclose(ours.mean, theirs.mean_, rtol=1e-12)
-    np.testing.assert_allclose(ours.scale, theirs.scale_, rtol=1e-12)
-    np.testing.assert_allclose(
-        ours.apply(FEATURES), theirs.transform(FEATURES.astype(np.float64)), rtol=1e-9, atol=1e-12
-    )
+def test_agrees_with_the_witness(moderated_scaler):
+    ours, theirs = Standardiser.fit(FEATURES), moderated_scaler().fit(FEATURES)
+    np.testing.assert_allclose(ours.mean, theirs.means, rtol=1e-12)
+    np.testing.assert_allclose(ours.scale, theirs.scales, rtol=1e-12)
+    np.testing.assert_allclose(ours.apply(FEATURES), theirs.transform(FEATURES), rtol=1e-9, atol=1e-12)
+
+
+def test_with_many_items_it_is_scikit_learns_standard_scaler():
+    many = np.tile(FEATURES, (200, 1))
+    np.testing.assert_allclose(Standardiser.fit(many).scale, StandardScaler().fit(many).scale_, rtol=1e-6)
+
+
+def test_a_column_that_hardly_varied_among_few_items_does_not_shoot_off():
+    seen = np.random.default_rng(0).normal(size=(20, 50))
+    seen[:, 7] = 0.0
+    seen[3, 7] = 1e-4  # a channel that nearly always is 0, and 1 on a new item
+    new = np.zeros((1, 50))
+    new[0, 7] = 1.0
+    assert abs(Standardiser.fit(seen).apply(new)[0, 7]) < 4
+    assert abs(StandardScaler().fit(seen).transform(new)[0, 7]) > 10_000
 
 
 def test_chosen_rows_alone_count():
@@ -24,15 +37,16 @@ def test_chosen_rows_alone_count():
     np.testing.assert_allclose(Standardiser.fit(FEATURES, rows).mean, FEATURES[rows].mean(axis=0), rtol=1e-6)
 
 
-def test_constant_columns_get_scale_1_whatever_their_size():
+def test_columns_that_are_all_constant_get_scale_1_whatever_their_size():
     constants = np.tile(np.array([0.0, 0.1, 1e6, -1e-20], dtype=np.float32), (1000, 1))
     standardiser = Standardiser.fit(constants)
     assert standardiser.scale.tolist() == [1.0] * 4
     assert np.abs(standardiser.apply(constants)).max() < 1e-9
 
 
-def test_extreme_scales_do_not_overflow():
-    wide = np.array([[1e30, 1e-30], [-1e30, 3e-30]], dtype=np.float32)
+@pytest.mark.parametrize("unit", [1e30, 1e-30])
+def test_extreme_units_neither_overflow_nor_matter(unit):
+    wide = np.array([[1.0, -1.0], [-1.0, 1.0]]) * unit
     np.testing.assert_allclose(Standardiser.fit(wide).apply(wide), [[1.0, -1.0], [-1.0, 1.0]], rtol=1e-6)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.metrics.pairwise import cosine_similarity
-from sklearn.preprocessing import StandardScaler
 
 from keiki.pipeline.neighbours import nearest
 
@@ -14,8 +13,8 @@ X = np.random.default_rng(0).normal(loc=4.0, size=(60, 12))
 EVERYONE = np.arange(60)
 
 
-def test_the_nearest_are_those_of_scikit_learn() -> None:
-    expected = cosine_similarity(StandardScaler().fit_transform(X))
+def test_the_nearest_are_those_of_scikit_learn(moderated_scaler: type) -> None:
+    expected = cosine_similarity(moderated_scaler().fit_transform(X))
     np.fill_diagonal(expected, -2)
     for query, found in zip([3, 17], nearest(X, [3, 17], [EVERYONE, EVERYONE]), strict=True):
         assert [near.row for near in found] == np.argsort(-expected[query], kind="stable")[:3].tolist()
