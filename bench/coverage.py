@@ -24,8 +24,9 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from keiki.core.files import write_json
-from keiki.evaluation.intervals import Interval, share
+from keiki.evaluation.intervals import Interval
 from keiki.evaluation.protocol import estimates
+from keiki.evaluation.shares import share
 from keiki.evaluation.verdict import paired_difference
 from keiki.metrics.accuracy import correct
 from keiki.metrics.base import METRICS

@@ -92,7 +92,7 @@ def _look(data: Dataset, run: str) -> int:
 
 
 def _say(facts: dict[str, Any], metric: str | None) -> None:
-    for note in facts["notes"]:
+    for note in (*facts["notes"], *facts.get("test", {}).get("notes", ())):
         output.say(f"keiki: {note}")
     if facts["labelled"]:
         _say_quality(facts, metric)

@@ -68,15 +68,15 @@ def bca_bootstraps(
         return {name: Interval(value, -np.inf, np.inf) for name, value in values.items()}
     drawn = _compute(statistics, plan.draws(n, rng))
     left_out = _compute(statistics, plan.left_out())
-    return {name: bca(values[name], drawn[name], left_out[name], level, plan.freedom) for name in statistics}
+    return {name: bca(values[name], drawn[name], left_out[name], level) for name in statistics}
 
 
-def bca(value: float, resamples: Floats, jackknife: Floats, level: float = 0.95, freedom: float = np.inf) -> Interval:
+def bca(value: float, resamples: Floats, jackknife: Floats, level: float = 0.95) -> Interval:
     """The BCa interval from the `value` itself, its `resamples` (R,) and its `jackknife` values (J,).
 
     Efron and Tibshirani 1993, eqs. 14.10, 14.14 and 14.15; a resample equal to the value counts half as below it.
-    Quantiles are those of t with `freedom` degrees of freedom (normal ones by default), so that few units give an
-    interval that is wide enough: Hesterberg 2015, "What teachers should know about the bootstrap", section 4.3.
+    Quantiles are those of t, so that few units that count give an interval that is wide enough: Hesterberg 2015, "What
+    teachers should know about the bootstrap", section 4.3; see `_freedom`.
     """
     from scipy.special import ndtr, ndtri, stdtrit
 
@@ -85,7 +85,7 @@ def bca(value: float, resamples: Floats, jackknife: Floats, level: float = 0.95,
         return Interval(value, -np.inf, np.inf)
     below = (np.mean(known < value - ROUNDING) + np.mean(known <= value + ROUNDING)) / 2
     bias = ndtri(np.clip(below, 1 / len(known), 1 - 1 / len(known)))
-    ends = bias + stdtrit(freedom, (1 + level) / 2) * np.array([-1.0, 1.0])
+    ends = bias + stdtrit(_freedom(jackknife), (1 + level) / 2) * np.array([-1.0, 1.0])
     places = ndtr(bias + ends / (1 - _acceleration(jackknife) * ends))
     low, high = np.quantile(known, places)
     return Interval(value, float(low), float(high))
@@ -108,11 +108,6 @@ class Resampling:
     def n_units(self) -> int:
         """Independent units M."""
         return len(self.order)
-
-    @property
-    def freedom(self) -> int:
-        """Degrees of freedom: units less strata, at least 1."""
-        return max(1, self.n_units - int(np.sum(np.arange(self.n_units) == self.start)))
 
     def draws(self, n: int, rng: np.random.Generator) -> Iterator[Floats]:
         """Item weights (R, N) of `n` resamples in all, in chunks.
@@ -199,6 +194,20 @@ def _acceleration(jackknife: Floats) -> float:
     distance = known.mean() - known if len(known) else known
     scale = float(np.sum(distance**2)) ** 1.5
     return float(np.sum(distance**3)) / (6 * scale) if scale > 0 else 0.0
+
+
+def _freedom(jackknife: Floats) -> float:
+    """Degrees of freedom of the variance v that the jackknife values tell: 2 v^2 over the variance of v, at least 1.
+
+    With deviations u of n units v is the sum of u^2, and its variance about the sum of u^4 less v^2 / n. Where all
+    units count alike that gives about n; where the answer hangs on a few wrong ones, about their number.
+    Source: Satterthwaite 1946, "An approximate distribution of estimates of variance components".
+    """
+    known = jackknife[~np.isnan(jackknife)]
+    squares = np.square(known - known.mean()) if len(known) else known
+    excess = float(np.sum(squares**2) - np.sum(squares) ** 2 / max(len(known), 1))
+    most = max(1.0, len(known) - 1.0)
+    return min(most, max(1.0, 2 * float(np.sum(squares)) ** 2 / excess)) if excess > 0 else most
 
 
 def _chunks(rows: int, columns: int) -> Iterator[int]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keiki.core.errors import DataError
-from keiki.evaluation.intervals import Interval, share
+from keiki.evaluation.intervals import Interval
+from keiki.evaluation.shares import share
 from keiki.metrics.accuracy import correct
 from keiki.metrics.base import Floats, Labels, Probabilities, checked
 from keiki.metrics.ece import equal_mass_bins

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keiki.core.errors import OptionError
+from keiki.evaluation.shares import independent_groups
 from keiki.metrics.base import Labels, Probabilities, checked
 
 MOST = 1000  # scores that are kept; of more items, evenly spaced ranks
@@ -64,7 +65,7 @@ class SetScores:
 
 
 def set_scores(probabilities: Probabilities, labels: Labels, groups: NDArray[Any] | None = None) -> SetScores:
-    """Scores from out-of-fold probabilities (N, C) and labels (N,); with `groups` (N,) these count, not the items.
+    """Scores from out-of-fold probabilities (N, C) and labels (N,), with `groups` (N,) as many as `independent_groups`.
 
     >>> set_scores(np.array([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3]]), np.array([0, 0, 0])).scores
     (0.1, 0.3, 0.6)
@@ -73,7 +74,8 @@ def set_scores(probabilities: Probabilities, labels: Labels, groups: NDArray[Any
     scores = np.sort(1.0 - shares[np.arange(len(labels)), labels])
     n = len(scores)
     kept = scores if n <= MOST else scores[-(-np.arange(1, MOST + 1) * n // MOST) - 1]
-    return SetScores(tuple(round(float(each), 7) for each in kept), n, n if groups is None else len(np.unique(groups)))
+    units = n if groups is None else independent_groups(groups)
+    return SetScores(tuple(round(float(each), 7) for each in kept), n, units)
 
 
 def in_set(probabilities: Probabilities, least: float | None) -> NDArray[np.bool_]:

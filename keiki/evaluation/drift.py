@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from keiki.core.errors import DataError
 from keiki.evaluation.intervals import Interval
+from keiki.evaluation.shares import independent_groups
 from keiki.metrics.base import Probabilities
 
 ALPHA = 0.01  # of each of the two tests
@@ -103,14 +104,14 @@ class Drift:
 
 
 def reference(probabilities: Probabilities, groups: NDArray[Any] | None = None) -> Reference:
-    """The reference in out-of-fold probabilities (N, C); `groups` (N,) are counted instead of items.
+    """The reference in out-of-fold probabilities (N, C); items in `groups` (N,) count as `independent_groups`.
 
     >>> reference(np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4], [0.8, 0.2]])).shares
     (0.75, 0.25)
     """
     shares = np.asarray(probabilities, dtype=np.float64)
     counts = np.bincount(shares.argmax(axis=1), minlength=shares.shape[1])
-    n = len(shares) if groups is None else len(np.unique(groups))
+    n = len(shares) if groups is None else independent_groups(groups)
     return Reference(tuple((counts / len(shares)).tolist()), float(shares.max(axis=1).mean()), n)
 
 
@@ -128,16 +129,16 @@ def drift(
 
     probabilities (N, C) of the new items; unfamiliar (N,) says which of them are, None where the model cannot tell;
     expected: the share that is expected, and how many items it was found on. groups (N,): items that belong together;
-    their number stands for that of items in both tests.
+    they count as so many items as there are `independent_groups`, in both tests.
     """
     shares = np.asarray(probabilities, dtype=np.float64)
     if not len(shares):
         raise DataError("Drift needs at least one item, but there are none.")
-    units = len(shares) if groups is None else len(np.unique(groups))
-    alarms = None if unfamiliar is None or expected is None else _alarms(unfamiliar, expected, units)
-    mix = None if known is None else _mix(shares.argmax(axis=1), known, units, rng)
-    status, verdict = _verdict(alarms, mix, known, classes, len(shares), units)
-    return Drift(len(shares), units, alarms, mix, float(shares.max(axis=1).mean()), known, status, verdict)
+    n_units = len(shares) if groups is None else independent_groups(groups)
+    alarms = None if unfamiliar is None or expected is None else _alarms(unfamiliar, expected, n_units)
+    mix = None if known is None else _mix(shares.argmax(axis=1), known, n_units, rng)
+    status, verdict = _verdict(alarms, mix, known, classes, len(shares), n_units)
+    return Drift(len(shares), n_units, alarms, mix, float(shares.max(axis=1).mean()), known, status, verdict)
 
 
 def clopper_pearson(successes: float, n: float, level: float = 0.95) -> Interval:

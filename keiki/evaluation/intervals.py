@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,18 +73,6 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     low = 0.0 if successes <= 0 else max(0.0, centre - half)
     high = 1.0 if successes >= n else min(1.0, centre + half)
     return Interval(share, low, high)
-
-
-def share(hits: NDArray[np.float64], groups: NDArray[Any] | None = None) -> Interval:
-    """Wilson's interval of the mean of `hits` (N,), each 0 or 1; the trials are the groups, or else the items.
-
-    Counting groups is right where the items of a group agree fully, and cautious where they do not.
-
-    >>> share(np.array([1.0, 1.0, 1.0, 0.0]), groups=np.array([1, 1, 2, 2])) == wilson(1.5, 2)
-    True
-    """
-    trials = len(hits) if groups is None else len(np.unique(groups))
-    return wilson(float(np.mean(hits)) * trials, trials)
 
 
 def clopper_pearson_low(successes: float, n: float, level: float = 0.95) -> float:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from keiki.core.errors import DataError
 from keiki.evaluation.bootstrap import bca_bootstraps
 from keiki.evaluation.calibration import reliability
-from keiki.evaluation.intervals import ROUNDING, Interval, Json, share, wilson
+from keiki.evaluation.intervals import ROUNDING, Interval, Json, wilson
+from keiki.evaluation.shares import independent_groups, mean_recall, share
 from keiki.metrics.accuracy import correct
 from keiki.metrics.base import METRICS, Labels, Metric, Probabilities, checked
 from keiki.metrics.confusion import confusion
@@ -19,6 +20,7 @@ from keiki.metrics.per_class import per_class
 
 STANDARD = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "roc_auc", "log_loss", "brier", "ece")
 FEW_GROUPS = 10  # under this number of groups an interval over groups is itself a guess
+FEW_WRONG = 10  # under this number of wrong answers what they weigh is known roughly at best (docs/coverage.md)
 CELLS = 20_000_000  # items x resamples; beyond it fewer are drawn: many items need no fine resampling
 FEWEST_RESAMPLES = 400
 
@@ -36,10 +38,10 @@ def evaluate(
     """The standard metrics and `metrics` with their 95 % intervals, and what the report's tables and charts show.
 
     Items: labels (N,), probabilities (N, C), names of the C classes; `groups` (N,) tells which items belong together.
-    Accuracy: Wilson's interval; with groups, and for all other metrics, BCa over whole groups, stratified by class.
+    Accuracy: Wilson's interval (`share`); balanced accuracy without groups: the classes' own intervals joined; all
+    else: BCa over whole groups, stratified by class.
     A metric without a value here is None and its reason stands under "undefined"; a metric that needs more items than
-    there are (`ece`: 200) is left out. Per class and in the reliability bins: Wilson's intervals, with as many trials
-    as there are groups.
+    there are (`ece`: 200) is left out. Per class and in the reliability bins: `share`.
 
     >>> p = np.tile([0.8, 0.2], (10, 1))
     >>> test = evaluate(np.zeros(10, dtype=int), p, ["cat", "dog"], rng=np.random.default_rng(0))
@@ -57,7 +59,8 @@ def evaluate(
         **{name: None if np.isnan(interval.value) else interval.to_json() for name, interval in found.items()},
         "undefined": {metric.name: metric.undefined for metric in judged if np.isnan(found[metric.name].value)},
         "n": len(labels),
-        **_dependence(groups),
+        **({} if groups is None else {"groups": len(np.unique(groups))}),
+        "notes": _notes(correct(labels, scores), groups),
         "per_class": _per_class(labels, scores, classes, groups),
         "confusion": confusion(labels, scores).tolist(),
         "reliability": [each.to_json() for each in reliability(scores, labels, groups)],
@@ -77,7 +80,11 @@ def estimates(
     groups = dependent(groups)
     statistics = {metric.name: metric.statistic(labels, probabilities) for metric in metrics}
     right = correct(labels, probabilities)
-    shares = {} if groups is not None or "accuracy" not in statistics else {"accuracy": share(right)}
+    shares = {}
+    if "accuracy" in statistics:
+        shares["accuracy"] = share(right, groups)
+    if "balanced_accuracy" in statistics and groups is None:
+        shares["balanced_accuracy"] = mean_recall(labels, right)
     found = bca_bootstraps(
         {name: statistic for name, statistic in statistics.items() if name not in shares},
         len(labels),
@@ -86,7 +93,7 @@ def estimates(
         strata=labels,
         n=affordable(resamples, len(labels)),
     )
-    n_units = len(labels) if groups is None else len(np.unique(groups))
+    n_units = len(labels) if groups is None else independent_groups(groups)
     return {metric.name: _sound({**found, **shares}[metric.name], metric, n_units) for metric in metrics}
 
 
@@ -116,12 +123,19 @@ def _sound(interval: Interval, metric: Metric, n_units: int) -> Interval:
     return interval.within(*metric.limits)
 
 
-def _dependence(groups: NDArray[Any] | None) -> dict[str, Any]:
-    if groups is None:
-        return {}
-    n = len(np.unique(groups))
-    few = f"Intervals rest on only {n} independent groups; take them as rough."
-    return {"groups": n, "notes": [few] if n < FEW_GROUPS else []}
+def _notes(right: NDArray[np.float64], groups: NDArray[Any] | None) -> list[str]:
+    """Why intervals are to be taken as rough."""
+    n = len(right) if groups is None else independent_groups(groups)
+    wrong = round(float(1 - right.mean()) * n)
+    notes = []
+    if groups is not None and n < FEW_GROUPS:
+        notes.append(f"Intervals rest on only {n} independent groups; take them as rough.")
+    if wrong < FEW_WRONG:
+        answers = {0: "No answer is", 1: "One answer is"}.get(wrong, f"{wrong} answers are")
+        notes.append(
+            f"{answers} wrong: the intervals of log loss, Brier score and F1 hang on these few, and are rough."
+        )
+    return notes
 
 
 def _per_class(

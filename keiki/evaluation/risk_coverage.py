@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keiki.evaluation.intervals import share
+from keiki.evaluation.shares import share
 from keiki.metrics.accuracy import correct
 from keiki.metrics.base import Floats, Labels, Probabilities, checked
 
@@ -53,7 +53,7 @@ def risk_coverage(probabilities: Probabilities, labels: Labels, groups: NDArray[
     """The curve of probabilities (N, C) and labels (N,), in at most 50 points.
 
     Items of equal top probability are accepted together; the area counts them as if in random order. Intervals are
-    Wilson's; with `groups` (N,) the number of groups among the accepted stands for that of items.
+    Wilson's; items in `groups` (N,) count as so many as `trials` says.
 
     >>> found = risk_coverage(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]]), np.array([0, 0, 1, 0]))
     >>> [(point.coverage, round(point.risk, 3)) for point in found.points]

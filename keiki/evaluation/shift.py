@@ -28,7 +28,10 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TwoSample:
-    """The area under the ROC curve of telling the sides apart with its interval, and how many items it rests on."""
+    """The area under the ROC curve of telling the sides apart with its interval, and how many items it rests on.
+
+    Only the lower end is to be relied on: where the sides are alike, an area by cross-fitting falls below a half.
+    """
 
     auc: Interval
     n_train: int

@@ -5,9 +5,9 @@ outside:
 
     z = (m_in - m_out) / (s * sqrt(1 / k_in + 1 / k_out)),   s = spread of all values
 
-with the numbers of independent units k in place of items, as everywhere (see intervals.share). The p-values of all
-slices looked at are one declared family and corrected together (Holm 1979). Called weak is a slice whose interval lies
-wholly on the bad side of the total and whose corrected p-value is below 5 %: one alone happens too easily by chance.
+with the numbers of independent units k in place of items (see shares.independent_groups). The p-values of all slices
+looked at are one declared family and corrected together (Holm 1979). Called weak is a slice whose interval lies wholly
+on the bad side of the total and whose corrected p-value is below 5 %: one alone happens too easily by chance.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from keiki.core.errors import DataError
 from keiki.evaluation.intervals import Interval, holm
 from keiki.evaluation.protocol import dependent, estimates
+from keiki.evaluation.shares import independent_groups
 from keiki.metrics.base import Floats, Labels, Metric, Probabilities, checked
 
 Codes = NDArray[np.int64]
@@ -216,7 +217,7 @@ def _day(moment: datetime.datetime) -> str:
 
 
 def _count(at: Mask, units: Units) -> int:
-    return int(at.sum()) if units is None else len(np.unique(units[at]))
+    return int(at.sum()) if units is None else independent_groups(units[at])
 
 
 def _p_value(values: Floats, at: Mask, units: Units) -> float:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keiki.core.errors import OptionError
-from keiki.evaluation.intervals import Interval, clopper_pearson_low, share
+from keiki.evaluation.intervals import Interval, clopper_pearson_low
+from keiki.evaluation.shares import share, trials
 from keiki.metrics.accuracy import correct
 from keiki.metrics.base import Labels, Probabilities, checked
 
@@ -62,7 +63,7 @@ def accept_grid(
     """What each of up to 20 thresholds keeps, the lowest (most accepted) first: 5 %, 10 %, ... 100 % accepted.
 
     Give out-of-fold probabilities: on training items every model looks right. The accuracy is the exact 90 % lower
-    bound (Clopper and Pearson) among the accepted; with `groups` (N,) the number of groups stands for that of items.
+    bound (Clopper and Pearson) among the accepted; items in `groups` (N,) count as so many as `trials` says.
 
     >>> [(point.threshold, point.share) for point in accept_grid(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 0]))]
     [(0.6, 1.0), (0.9, 0.5)]
@@ -73,8 +74,8 @@ def accept_grid(
     grid = []
     for threshold in np.unique(np.sort(top)[::-1][places]):
         at = top >= threshold
-        trials = int(at.sum()) if groups is None else len(np.unique(np.asarray(groups)[at]))
-        cautious = clopper_pearson_low(float(right[at].mean()) * trials, trials, CONFIDENCE)
+        n = float(at.sum()) if groups is None else trials(right[at], np.asarray(groups)[at])
+        cautious = clopper_pearson_low(float(right[at].mean()) * n, n, CONFIDENCE)
         grid.append(GridPoint(float(threshold), cautious, float(at.mean())))
     return tuple(grid)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keiki.core.errors import DataError
+from keiki.evaluation.shares import independent_groups
 from keiki.nn.gaussians import Gaussians
 from keiki.nn.softmax import FloatArray
 from keiki.nn.standardise import DenseFeatures, IntArray
@@ -46,8 +47,8 @@ def cross_fitted(
     """The yardstick of frozen features (N, D) with classes (N,): its threshold from cross-fitted distances.
 
     unit: see `Gaussians.fit`. folds (N,): each item is measured by Gaussians of the other folds; the ones that are kept
-    are fitted on all items. groups (N,): items that belong together, whole inside folds; their number stands for that
-    of items.
+    are fitted on all items. groups (N,): items that belong together, whole inside folds; they count as so many items
+    as there are `independent_groups`.
     """
     if len(np.unique(folds)) < 2:
         raise DataError("A threshold for unfamiliar items needs two folds at least; one came.", hint="Add items.")
@@ -83,7 +84,7 @@ def alarm_threshold(distances: FloatArray, groups: NDArray[Any] | None = None) -
     (5.0, 0.25, 3)
     """
     n = len(distances)
-    units = n if groups is None else len(np.unique(groups))
+    units = n if groups is None else independent_groups(groups)
     above = max(1, int(FALSE_ALARMS * (units + 1) + 1e-9))  # of units + 1 places
     rank = -(-(units + 1 - above) * n // units)  # with groups, the same share of the items
     return float(np.sort(distances)[rank - 1]), above / (units + 1), units

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def build_report(
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         keiki=keiki.__version__,
         samples=samples,
-        task=_task(request, task, estimate, plainly),
+        task=_task(request, task, estimate, plainly, evidence.test["notes"]),
         headline=_headline(task, estimate, evidence, looks),
         usability=_usability(estimate, evidence),
         transfer=_transfer(estimate, evidence),
@@ -107,7 +107,9 @@ def _whose(shipped: Model) -> str:
     return f"{name} as it was before tuning" if shipped.network is not None else name
 
 
-def _task(request: FitRequest, task: Task, estimate: Estimate, plainly: Callable[[str], str]) -> schema.Task:
+def _task(
+    request: FitRequest, task: Task, estimate: Estimate, plainly: Callable[[str], str], rough: Sequence[str]
+) -> schema.Task:
     def count(index: Any) -> np.ndarray:
         return np.bincount(task.labels[index], minlength=len(task.target.classes))
 
@@ -140,7 +142,7 @@ def _task(request: FitRequest, task: Task, estimate: Estimate, plainly: Callable
             schema.Skipped(id=each.id if request.samples else UNNAMED, reason=plainly(each.reason))
             for each in task.skipped[:SKIPPED]
         ),
-        notes=tuple(plainly(note) for note in (*task.notes, *estimate.final.notes, *unasked(estimate.final))),
+        notes=tuple(plainly(note) for note in (*task.notes, *estimate.final.notes, *unasked(estimate.final), *rough)),
     )
 
 

@@ -76,7 +76,7 @@ def summarise(
         "trainable_share": trainable_share(winner, shop),
         "warnings": warnings,
         "findings": {**findings.to_json(), "clusters": len(findings.clusters), "suspects": findings.n_suspects},
-        "notes": [*task.notes, *final.notes, *unasked(final)],
+        "notes": [*task.notes, *final.notes, *unasked(final), *evidence.test["notes"]],
         "candidates": final.table,
         "config": request.to_json(),
         "versions": versions(),

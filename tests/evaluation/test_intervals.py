@@ -15,7 +15,6 @@ from keiki.evaluation.intervals import (
     holm,
     mcnemar_exact,
     nadeau_bengio,
-    share,
     tango,
     wilson,
 )
@@ -119,12 +118,6 @@ def test_holm_is_its_definition(p: list[float]) -> None:
     ranked = sorted(range(len(p)), key=lambda i: p[i])
     slow = [min(1.0, max((len(p) - j) * p[ranked[j]] for j in range(ranked.index(i) + 1))) for i in range(len(p))]
     assert holm(p) == pytest.approx(slow)
-
-
-def test_a_share_of_groups_is_as_sure_as_the_groups_are_many() -> None:
-    hits, groups = np.repeat([1.0, 0.0], 50), np.repeat(np.arange(10), 10)
-    assert share(hits, groups) == wilson(5, 10)
-    assert share(hits) == wilson(50, 100)
 
 
 def test_an_interval_without_an_end_says_so_in_json() -> None:

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from keiki.evaluation.intervals import wilson
 from keiki.evaluation.risk_coverage import MOST, risk_coverage
+from keiki.evaluation.shares import share
 
 
 def items(n: int, seed: int = 0, digits: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -49,9 +49,9 @@ def test_each_point_is_what_its_threshold_does(n: int) -> None:
     assert [p.coverage for p in found.points] == sorted({p.coverage for p in found.points})
     for point in found.points:
         at = shares.max(axis=1) >= point.threshold
-        wrong = int((shares.argmax(axis=1) != labels)[at].sum())
+        wrong = (shares.argmax(axis=1) != labels)[at].astype(float)
         assert (point.n, point.coverage) == (at.sum(), at.mean())
-        expected = wilson(wrong, int(at.sum()))
+        expected = share(wrong)
         assert (point.risk, point.low, point.high) == pytest.approx((expected.value, expected.low, expected.high))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from keiki.core.errors import OptionError
+from keiki.evaluation.shares import trials
 from keiki.evaluation.thresholds import CONFIDENCE, SIZES, accept_grid, accept_threshold, accepted, lowest
 
 
@@ -89,8 +90,9 @@ def test_the_grid_answers_every_wish_as_if_it_had_been_asked(n: int, seed: int, 
     top = p.max(axis=1)
     for point in grid:
         at = top >= point.threshold
-        units = int(at.sum()) if groups is None else len(np.unique(groups[at]))
-        right = (p.argmax(axis=1) == labels)[at].mean() * units
+        hits = (p.argmax(axis=1) == labels)[at].astype(float)
+        units = len(hits) if groups is None else trials(hits, groups[at])
+        right = hits.mean() * units
         bound = stats.beta.ppf(1 - CONFIDENCE, right, units - right + 1) if right else 0.0
         assert (point.share, point.accuracy) == (at.mean(), pytest.approx(bound))
 

@@ -150,12 +150,12 @@ def leak(leak: Leak, noun: str) -> str:
 
 def shift(shift: Shift, noun: str) -> str:
     """Whether test items are unlike training items, and what that means."""
-    value, between = words.decimal(shift.auc.value), words.limits(shift.auc, "roc_auc")
-    how = f"Test {noun} can be told from training {noun} with a ROC AUC of {value} ({between}); 0.5 means not at all."
+    value = words.decimal(max(0.5, shift.auc.value))
+    how = f"A classifier that learned to tell test {noun} from training {noun} reaches a ROC AUC of {value}"
     if not shift.shifted:
-        return f"{how} So the two are alike, as they should be."
+        return f"{how}, where 0.5 means not at all: there is no sign that they differ."
     return (
-        f"{how} So they differ: the figures hold for {noun} like the test set. Check whether both were collected the "
+        f"{how} (at least {words.decimal(shift.auc.low)}; 0.5 means not at all). So they differ: the figures hold for {noun} like the test set. Check whether both were collected the "
         "same way, and train on what you will meet."
     )
 
