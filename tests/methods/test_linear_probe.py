@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from keiki.core.errors import UnknownName
 from keiki.methods.base import make
@@ -19,21 +20,24 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Playground:
 
 
 @pytest.mark.parametrize("penalty", [0.01, 0.3])
-def test_a_fixed_penalty_gives_what_scikit_learn_gives(penalty: float, ground: Playground) -> None:
+def test_a_fixed_penalty_gives_what_scikit_learn_gives(
+    penalty: float, ground: Playground, moderated_scaler: type
+) -> None:
     """mean loss + penalty / 2 |W|^2 on standardised features is scikit-learn's C = 1 / (N penalty)."""
     model = ground.train(make("linear-probe", {"penalty": penalty}))
     view = ground.view
     features = np.asarray(model.features(view.items), dtype=np.float64)
-    mean, scale = features.mean(axis=0), features.std(axis=0)
-    oracle = LogisticRegression(C=1 / (len(view) * penalty), tol=1e-10, max_iter=10_000)
-    oracle.fit((features - mean) / scale, view.labels)
-    test = (np.asarray(model.features(ground.test), dtype=np.float64) - mean) / scale
+    oracle = make_pipeline(
+        moderated_scaler(), LogisticRegression(C=1 / (len(view) * penalty), tol=1e-10, max_iter=10_000)
+    )
+    oracle.fit(features, view.labels)
+    test = model.features(ground.test)
     found = model.logits(ground.test)
     powers = np.exp(found - found.max(axis=1, keepdims=True))
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), oracle.predict_proba(test), atol=1e-5)
 
 
-def test_out_of_fold_answers_come_from_the_other_folds(ground: Playground) -> None:
+def test_out_of_fold_answers_come_from_the_other_folds(ground: Playground, moderated_scaler: type) -> None:
     penalty = 0.1
     model = ground.train(make("linear-probe", {"penalty": penalty}))
     view = ground.view
@@ -42,10 +46,9 @@ def test_out_of_fold_answers_come_from_the_other_folds(ground: Playground) -> No
     for repeat, folds in enumerate(view.folds):
         for fold in np.unique(folds):
             held, rest = folds == fold, folds != fold
-            mean, scale = features[rest].mean(axis=0), features[rest].std(axis=0)
-            oracle = LogisticRegression(C=1 / (rest.sum() * penalty), tol=1e-10, max_iter=10_000)
-            oracle.fit((features[rest] - mean) / scale, view.labels[rest])
-            shares[repeat, held] = oracle.predict_proba((features[held] - mean) / scale)
+            logistic = LogisticRegression(C=1 / (rest.sum() * penalty), tol=1e-10, max_iter=10_000)
+            oracle = make_pipeline(moderated_scaler(), logistic).fit(features[rest], view.labels[rest])
+            shares[repeat, held] = oracle.predict_proba(features[held])
     assert model.out_of_fold is not None
     atol = 3e-3  # the path is followed to 1e-5 of its objective
     powers = np.exp(model.out_of_fold - model.out_of_fold.max(axis=1, keepdims=True))

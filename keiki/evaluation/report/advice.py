@@ -155,7 +155,8 @@ def shift(shift: Shift, noun: str) -> str:
     if not shift.shifted:
         return f"{how}, where 0.5 means not at all: there is no sign that they differ."
     return (
-        f"{how} (at least {words.decimal(shift.auc.low)}; 0.5 means not at all). So they differ: the figures hold for {noun} like the test set. Check whether both were collected the "
+        f"{how} (at least {words.decimal(shift.auc.low)}; 0.5 means not at all). So they differ: the "
+        f"figures hold for {noun} like the test set. Check whether both were collected the "
         "same way, and train on what you will meet."
     )
 
