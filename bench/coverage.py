@@ -27,6 +27,7 @@ from keiki.core.files import write_json
 from keiki.evaluation.intervals import Interval
 from keiki.evaluation.protocol import estimates
 from keiki.evaluation.shares import share
+from keiki.evaluation.thresholds import accepted
 from keiki.evaluation.verdict import paired_difference
 from keiki.metrics.accuracy import correct
 from keiki.metrics.base import METRICS
@@ -44,7 +45,8 @@ class Case:
     """One population and the size of the test sets drawn from it.
 
     strength: how clearly the first model sees the class; gain: by how much less the second does. skew: ratio of the
-    commonest class to the rarest. cluster: items a group, which share `shared` of the noise's variance and the class.
+    commonest class to the rarest. cluster: items a group, which share `shared` of the noise's variance and the class;
+    with `uneven` groups their mean, the largest group having some twenty times as many.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Case:
     skew: float = 1.0
     cluster: int = 1
     shared: float = 0.0
+    uneven: bool = False
 
 
 CASES = (
@@ -64,12 +67,13 @@ CASES = (
     Case("400 items, 6 classes, 10 to 1", 400, 6, 2.5, skew=10.0),
     Case("300 items, 3 classes, nearly all right", 300, 3, 4.5),
     Case("400 items in groups of 4, 4 classes", 400, 4, 2.0, cluster=4, shared=0.5),
+    Case("400 items in groups of 1 to 60, 4 classes", 400, 4, 2.0, cluster=5, shared=0.5, uneven=True),
 )
 
 
 def draw(case: Case, n: int, rng: np.random.Generator) -> Drawn:
     """`n` items of the population; models see the class through correlated noise."""
-    groups = np.arange(n) // case.cluster
+    groups = _groups(case, n, rng)
     shares = case.skew ** -np.linspace(0, 1, case.classes)
     labels = rng.choice(case.classes, size=groups[-1] + 1, p=shares / shares.sum())[groups]
     common = rng.normal(size=(n, case.classes))
@@ -84,6 +88,14 @@ def draw(case: Case, n: int, rng: np.random.Generator) -> Drawn:
     return labels, first, second, groups
 
 
+def _groups(case: Case, n: int, rng: np.random.Generator) -> Integers:
+    """The group of each item (n,), ascending from 0; uneven sizes follow a Pareto law, cut at 60."""
+    if not case.uneven:
+        return np.arange(n) // case.cluster
+    sizes = np.minimum(60, np.ceil(rng.pareto(1.2, size=n) * case.cluster / 3 + 1e-9)).astype(np.int64)
+    return np.repeat(np.arange(n), sizes)[:n]
+
+
 def _softmax(logits: Floats) -> Floats:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
@@ -91,6 +103,7 @@ def _softmax(logits: Floats) -> Floats:
 
 METRIC_NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "roc_auc", "log_loss", "brier")
 PAIRED = ("accuracy", "macro_f1", "log_loss")
+SURE = 0.9  # the probability from which an answer is accepted, fixed beforehand
 
 
 def intervals(case: Case, drawn: Drawn, rng: np.random.Generator) -> dict[str, Interval]:
@@ -107,6 +120,10 @@ def intervals(case: Case, drawn: Drawn, rng: np.random.Generator) -> dict[str, I
         found[f"difference of {name}"] = paired_difference(
             METRICS.get(name), labels, first, second, rng=rng, groups=clusters
         )
+    taken = accepted(first, labels, SURE, groups=clusters)
+    found["share of answers accepted"] = taken.share
+    if taken.accuracy is not None:
+        found["accuracy of answers accepted"] = taken.accuracy
     found["recall of a class"] = share(
         correct(labels, first)[labels == 0], None if clusters is None else clusters[labels == 0]
     )
@@ -122,6 +139,9 @@ def truths(case: Case) -> dict[str, float]:
         metric = METRICS.get(name)
         sign = 1 if metric.higher_is_better else -1
         out[f"difference of {name}"] = sign * (metric.value(labels, first) - metric.value(labels, second))
+    sure = first.max(axis=1) >= SURE
+    out["share of answers accepted"] = float(sure.mean())
+    out["accuracy of answers accepted"] = float(correct(labels, first)[sure].mean())
     out["recall of a class"] = float(correct(labels, first)[labels == 0].mean())
     return out
 

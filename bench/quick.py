@@ -32,6 +32,7 @@ SUITES = {
     "fits": suites.small_fits,
     "passes": suites.feature_passes,
     "fashion": suites.large_fit,
+    "reports": suites.reports,
     "fastai": suites.fastai_fits,
 }
 PACKAGES = ("keiki", "numpy", "onnxruntime", "pillow", "scikit-learn", "timm", "torch", "transformers")

@@ -44,6 +44,8 @@ class Scale:
     pass_repeats: int = 1
     fashion: int = 10_000
     fashion_test: int = data.FASHION_TEST
+    looked: tuple[int, ...] = (1_000,)
+    judged: int = 10_000
     starts: int = 10
 
 
@@ -60,6 +62,8 @@ SMOKE = Scale(
     pass_repeats=1,
     fashion=100,
     fashion_test=40,
+    looked=(60,),
+    judged=40,
     starts=2,
 )
 
@@ -149,6 +153,18 @@ def large_fit(cells: Cells, scale: Scale) -> None:
     cells.measure(f"fashion-{scale.fashion}", lambda: keiki_fits(folder, "--method", "linear-probe"))
 
 
+def reports(cells: Cells, scale: Scale) -> None:
+    """What health and report cost beside the fit, on folds of so many pictures; the page of many test pictures."""
+    for n in scale.looked:
+        folder = data.fashion(n, scale.fashion_test) / "train"
+        cells.measure(
+            f"report-{n}", lambda folder=folder: _fit(folder, CACHE / "run", cold_cache(WARM, CACHE / "cold"))
+        )
+    folder = data.fashion(min(scale.looked), scale.judged)
+    fixed = ("--method", "linear-probe", "--controls", "none")
+    cells.measure(f"page-{scale.judged}", lambda: _fit(folder, CACHE / "run", cold_cache(WARM, CACHE / "cold"), *fixed))
+
+
 def keiki_fits(folder: Path, *options: str) -> Facts:
     """`keiki fit` with cold features and converted graphs, then again with what the first left in the cache."""
     cache = cold_cache(WARM, CACHE / "cold")
@@ -168,6 +184,7 @@ def _fit(folder: Path, run: Path, cache: Path, *options: str) -> Facts:
         "options": summary["options"],
         "seconds": summary["seconds"],
         "peak_memory_bytes": summary["peak_memory_bytes"],
+        "report_bytes": (run / "report.html").stat().st_size,
         "verdict": (summary["transfer"] or {}).get("verdict"),
     }
 

@@ -41,7 +41,7 @@ class Figure:
 
 def figures(cells: Store) -> list[Figure]:
     """All figures that the cells allow; a figure whose cells are missing is left out."""
-    parts = (against_fastai, against_sklearn, second_fits, noise, engine_figures, starts, fashion, flatness)
+    parts = (against_fastai, against_sklearn, second_fits, noise, engine_figures, starts, fashion, reports, flatness)
     return [figure for part in parts for figure in part(cells)]
 
 
@@ -147,6 +147,20 @@ def fashion(cells: Store) -> Iterator[Figure]:
     yield Figure("Fashion-MNIST, first fit", "s", median([fit["wall"] for fit in first]))
 
 
+def reports(cells: Store) -> Iterator[Figure]:
+    for name in sorted(
+        (name for name in cells if name.startswith("report-")), key=lambda name: int(name.split("-")[1])
+    ):
+        spent = cells[name]["seconds"]
+        beside = spent["health"] + spent["report"]
+        share = Estimate(100 * beside / (spent["total"] - beside), None, None, 1)
+        words = f"health and report beside the rest of a fit, folds of {int(name.split('-')[1]):,} pictures"
+        yield Figure(words, "%", share, ("<=", 30.0))
+    for name in (name for name in cells if name.startswith("page-")):
+        size = Estimate(cells[name]["report_bytes"] / 1e6, None, None, 1)
+        yield Figure(f"report of {int(name.split('-')[1]):,} test pictures", "MB", size, ("<", 3.0))
+
+
 def flatness(cells: Store) -> Iterator[Figure]:
     """Speed and memory of the feature pass at each N, and the largest N over the smallest."""
     sizes = sorted({int(name.split("-")[1]) for name in cells if name.startswith("pass-")})
@@ -167,7 +181,8 @@ def markdown(rows: Sequence[Figure], machine: Mapping[str, Any]) -> str:
     """The table as a page."""
     head = ["# Quick figures", "", "Made by `make bench-quick` from `bench/results/cells`; do not edit.", ""]
     facts = [
-        f"{machine['cpu']}, {machine['cores']} cores; load {machine['load']['least']} to {machine['load']['most']}",
+        f"{machine['cpu']}, {machine['cores']} cores; load {machine['load']['least']} to {machine['load']['most']}; "
+        f"measured at {', '.join(commit[:9] for commit in machine['commits'])}",
         "",
     ]
     facts += [
