@@ -119,7 +119,8 @@ def figures() -> str:
     found = read_json(QUICK)
     machine = found["machine"]
     load = machine["load"]
-    where = f"{machine['cpu']}, {machine['cores']} cores, no GPU used; load {load['least']} to {load['most']}."
+    where = f"{machine['cpu']}, {machine['cores']} cores, no GPU used; load {load['least']} to {load['most']}; "
+    where += f"measured at {', '.join(commit[:9] for commit in machine['commits'])}."
     how = (
         "Medians (accuracies: means of paired differences), with 95 % bootstrap intervals where there are 5 or more "
         "measurements. From `bench/results/quick.json`, made by `make bench-quick`."
