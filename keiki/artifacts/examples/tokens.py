@@ -4,12 +4,15 @@ python example.py "where is my parcel" "the screen is broken"
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: the official builds report to their maker
+import onnxruntime
 
 
 class Model:

@@ -4,11 +4,14 @@ python example.py 5.1,3.5,1.4,0.2 6.3,2.9,5.6,1.8
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: the official builds report to their maker
 import onnxruntime
 
 
