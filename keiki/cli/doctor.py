@@ -179,7 +179,7 @@ def guard():
     return str(ensure())
 
 def runtime():
-    import keiki.engines, numpy, onnxruntime
+    import keiki.engines.onnx, numpy, onnxruntime
     from onnx import TensorProto, helper
     rows = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("a", "b")]
     graph = helper.make_graph([helper.make_node("Neg", ["a"], ["b"])], "probe", rows[:1], rows[1:])
