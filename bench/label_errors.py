@@ -26,6 +26,7 @@ from keiki.core.record import Record
 from keiki.data.split import make_task
 from keiki.data.task import Dataset, Task
 from keiki.engines.plan import make_plan
+from keiki.evaluation.calibration import fit_temperature, with_temperature
 from keiki.evaluation.suspects import doubtful, label_quality
 from keiki.methods.base import METHODS, FloatArray
 from keiki.pipeline.prepare import choose_backbone, look, read_all
@@ -65,7 +66,8 @@ def answers(task: Task, request: FitRequest, bank: FeatureBank) -> FloatArray:
     backbone = choose_backbone(request, task.modality)
     shop = Workshop(backbone, open_cache(), bank, make_plan(), Randomness(0), Record())
     found = select(shop, task.training_view(), task.items.take([]), [METHODS.get("linear-probe")()], [], Budget(None))
-    return found.out_of_fold(found.winner)
+    logits = found.outcomes[found.winner].out_of_fold
+    return with_temperature(logits, fit_temperature(logits, task.training_view().labels, unseen=0))
 
 
 def measure(name: str, request: FitRequest) -> Iterator[dict[str, object]]:

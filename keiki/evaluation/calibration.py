@@ -18,13 +18,13 @@ from keiki.metrics.ece import equal_mass_bins
 COLDEST, HOTTEST = 0.05, 20.0  # outside, the logits say nothing (separable, or no better than chance)
 
 
-def fit_temperature(logits: NDArray[np.floating[Any]], labels: Labels) -> float:
+def fit_temperature(logits: NDArray[np.floating[Any]], labels: Labels, unseen: float = 1.0) -> float:
     """The temperature T in [0.05, 20] at which softmax(logits / T) has the least log loss on these items and one error.
 
-    Fit it on out-of-fold logits (N, C): on training items it comes out too cold. The error that nobody has seen yet is
-    Laplace's, (errors + 1) / (N + 2): each item counts for its own class with 1 - 1 / (N + 2), for the others with the
-    rest. Without it, logits that separate a few items would be taken for certain. The loss is convex in 1 / T, so its
-    slope has one root, found by Newton steps kept inside a bracket. Logarithms of probabilities do as logits.
+    Fit it on out-of-fold logits (N, C): on training items it comes out too cold. `unseen`: errors that nobody has seen
+    yet. One is Laplace's, (errors + 1) / (N + 2): each item counts for its own class with 1 - 1 / (N + 2), for the
+    others with the rest; without it, logits that separate a few items would be taken for certain. The loss is convex in
+    1 / T, so its slope has one root, found by Newton steps kept inside a bracket. Logarithms of probabilities do, too.
     Sources: Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599, section 4.2; Platt 1999,
     "Probabilistic Outputs for Support Vector Machines", section 2.2, for targets short of 1.
 
@@ -40,13 +40,13 @@ def fit_temperature(logits: NDArray[np.floating[Any]], labels: Labels) -> float:
             f"A temperature needs finite logits (N, C) and labels (N,), but got {scores.shape}, {labels.shape}."
         )
     margins = scores - scores[np.arange(len(labels)), labels][:, None]  # (N, C) lead of each class over the true one
-    unseen = _unseen(margins)
+    target = unseen * _one_error(margins)
     cold, hot = 1 / COLDEST, 1 / HOTTEST
-    if _slope(margins, hot)[0] >= unseen:
+    if _slope(margins, hot)[0] >= target:
         return HOTTEST
-    if _slope(margins, cold)[0] <= unseen:
+    if _slope(margins, cold)[0] <= target:
         return COLDEST
-    return 1 / _newton(margins, unseen, hot, cold)
+    return 1 / _newton(margins, target, hot, cold)
 
 
 def with_temperature(logits: NDArray[np.floating[Any]], temperature: float) -> Floats:
@@ -109,18 +109,18 @@ def reliability(
     ]
 
 
-def _unseen(margins: Floats) -> float:
-    """What the error that counts as seen adds to the slope: its share, times the mean lead of the wrong classes."""
-    n, n_classes = margins.shape
-    return float(margins.sum()) / (n * max(1, n_classes - 1) * (n + 2))  # the true class leads itself by 0
+def _one_error(margins: Floats) -> float:
+    """What one unseen error adds to the slope: its share, times the mean lead of the wrong classes."""
+    n, others = len(margins), max(1, int(margins.shape[1]) - 1)
+    return float(margins.sum()) / (n * others * (n + 2))  # the true class leads itself by 0
 
 
-def _newton(margins: Floats, unseen: float, hot: float, cold: float) -> float:
-    """The inverse temperature between `hot` and `cold` where the slope of the log loss is `unseen`."""
+def _newton(margins: Floats, target: float, hot: float, cold: float) -> float:
+    """The inverse temperature between `hot` and `cold` where the slope of the log loss is `target`."""
     inverse = min(max(1.0, hot), cold)
     for _ in range(100):
         slope, curve = _slope(margins, inverse)
-        slope -= unseen
+        slope -= target
         hot, cold = (inverse, cold) if slope < 0 else (hot, inverse)
         step = inverse - slope / curve if curve > 0 else np.inf
         following = step if hot < step < cold else (hot * cold) ** 0.5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -15,13 +14,11 @@ from keiki.data.facts import Fact
 from keiki.data.hints import LIFT, Hint, by_burst, by_column, by_prefix, lift
 from keiki.data.language import languages, reading
 from keiki.data.near import Alike
-from keiki.data.sources.base import parted
-from keiki.data.sources.layout import ARRAYS, TABLES
-from keiki.data.sources.tabular import open_table
 from keiki.data.task import Items, Task
 from keiki.data.transforms.image import ImageTransform
 from keiki.data.transforms.text import TokenTransform
 from keiki.data.vectors import repeats_by_chance
+from keiki.evaluation.calibration import fit_temperature, with_temperature
 from keiki.evaluation.leaks import without
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.shift import FEWEST as FEWEST_A_SIDE
@@ -30,7 +27,6 @@ from keiki.evaluation.suspects import doubtful
 from keiki.pipeline.estimate import SHIPPED, Estimate
 from keiki.pipeline.evidence import Evidence
 from keiki.pipeline.findings import Cluster, Findings, GroupHint, Language, Leak, Shift, Sizes, Suspect
-from keiki.pipeline.request import FitRequest
 from keiki.selection.select import Selection
 
 LISTED = 100  # suspects that are listed
@@ -41,7 +37,6 @@ SMALL, LARGE = 0.5, 8.0  # of the side that the backbone takes in
 
 
 def examine(
-    request: FitRequest,
     task: Task,
     alike: Alike,
     estimate: Estimate,
@@ -65,7 +60,7 @@ def examine(
         suspects=suspects,
         n_suspects=n_suspects,
         shift=shift,
-        hints=find_hints(request, task, facts, bank, backbone, streams.numpy("hints")),
+        hints=find_hints(task, facts, bank, backbone, streams.numpy("hints")),
         language=find_language(task, backbone, streams.numpy("language")),
         sizes=find_sizes(facts, backbone),
         notes=tuple(note for note in (_left_apart(alike), doubts, said) if note),
@@ -113,11 +108,12 @@ def find_suspects(task: Task, final: Selection) -> tuple[tuple[Suspect, ...], in
     """Doubtful labels among the training items (the first LISTED), how many there are, and why none are shown."""
     view = task.training_view()
     places = np.sort(np.concatenate([task.train, task.val]))  # of the view's rows in the task
-    answers = final.out_of_fold(final.winner)
-    known = np.flatnonzero(np.isfinite(answers).all(axis=1))
+    logits = final.outcomes[final.winner].out_of_fold
+    known = np.flatnonzero(np.isfinite(logits).all(axis=1))
     if len(known) < len(view) / 2:
         return (), 0, "Labels were not doubted: the shipped model has not answered for most training items unseen."
-    labels, scores = view.labels[known], answers[known]
+    labels, logits = view.labels[known], logits[known]
+    scores = with_temperature(logits, fit_temperature(logits, labels, unseen=0))  # as sure as it was, not more careful
     rows = doubtful(labels, scores)
     if len(rows) > TOO_MANY * len(known):
         share = len(rows) / len(known)
@@ -153,7 +149,6 @@ def find_shift(task: Task, bank: FeatureBank, backbone: Backbone, rng: np.random
 
 
 def find_hints(
-    request: FitRequest,
     task: Task,
     facts: Sequence[Fact],
     bank: FeatureBank,
@@ -169,7 +164,7 @@ def find_hints(
     labels = [task.target.classes[c] for c in task.labels]
     hints = guessed_hints(task.items.ids, labels, [fact.taken for fact in facts])
     alike = [hint for hint in hints if _is_alike(hint, task, bank, backbone, rng)]
-    return (*(told(hint, task.items.ids) for hint in alike), *column_hints(request, labels))
+    return (*(told(hint, task.items.ids) for hint in alike), *column_hints(task))
 
 
 def guessed_hints(ids: Sequence[str], labels: Sequence[str], taken: Sequence[str]) -> list[Hint]:
@@ -178,15 +173,15 @@ def guessed_hints(ids: Sequence[str], labels: Sequence[str], taken: Sequence[str
     return [hint for hint in found if hint is not None]
 
 
-def column_hints(request: FitRequest, labels: Sequence[str]) -> tuple[GroupHint, ...]:
-    """Columns of the table at `request.data` that look like ids of something; empty where there is no table."""
-    path, inner = parted(Path(request.data))
-    if not path.is_file() or path.suffix.lower() not in TABLES - ARRAYS:
-        return ()
-    table = open_table(path, inner)
-    used = {request.label, request.time, *(request.input or "").split(",")}
-    columns = {name: table.column(name) for name in table.columns if name not in used}
-    return tuple(told(hint, _row_names(table.numbers)) for hint in by_column(columns, labels))
+def column_hints(task: Task) -> tuple[GroupHint, ...]:
+    """Columns of the tables that the items are from which look like ids of something."""
+    found = []
+    for name, cells in task.spare.items():
+        rows = [row for row, cell in enumerate(cells) if cell is not None]
+        names = [task.items.ids[row] for row in rows]
+        keys = {name: [cells[row] or "" for row in rows]}
+        found += [told(hint, names) for hint in by_column(keys, task.labels[rows].tolist())]
+    return tuple(found)
 
 
 def find_language(task: Task, backbone: Backbone, rng: np.random.Generator) -> Language | None:
@@ -270,10 +265,6 @@ def told(hint: Hint, names: Sequence[str]) -> GroupHint:
 
 def _quoted(name: str) -> str:
     return name if name.replace("_", "").replace("-", "").isalnum() else f"'{name}'"
-
-
-def _row_names(numbers: Sequence[int]) -> list[str]:
-    return [f"row {number}" for number in numbers]
 
 
 __all__ = [

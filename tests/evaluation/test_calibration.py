@@ -23,19 +23,19 @@ def items(n: int, n_classes: int, scale: float, seed: int) -> tuple[np.ndarray, 
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.floats(0.2, 8), st.integers(2, 6), st.integers(0, 5))
-def test_the_temperature_has_the_least_log_loss(scale: float, n_classes: int, seed: int) -> None:
+@given(st.floats(0.2, 8), st.integers(2, 6), st.integers(0, 5), st.integers(0, 1))
+def test_the_temperature_has_the_least_log_loss(scale: float, n_classes: int, seed: int, unseen: int) -> None:
     logits, labels = items(80, n_classes, scale, seed)
 
     def loss(log_t: float) -> float:
         logs = special.log_softmax(logits / np.exp(log_t), axis=1)
-        target = np.full((80, n_classes), 1 / 82 / (n_classes - 1))
-        target[np.arange(80), labels] = 81 / 82
+        target = np.full((80, n_classes), unseen / 82 / (n_classes - 1))
+        target[np.arange(80), labels] = 1 - unseen / 82
         return -float((target * logs).sum(axis=1).mean())
 
     bounds = (np.log(COLDEST), np.log(HOTTEST))
     best = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-10})
-    assert loss(np.log(fit_temperature(logits, labels))) <= best.fun + 1e-10
+    assert loss(np.log(fit_temperature(logits, labels, unseen))) <= best.fun + 1e-10
 
 
 def test_it_recovers_how_much_too_sure_the_model_was() -> None:
