@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ import typer
 from keiki.cli import output
 from keiki.cli.progress import progress
 from keiki.core.errors import RequestError
+from keiki.core.spreadsheet import write_rows
 
 if TYPE_CHECKING:
     from keiki.artifacts.bundle import Bundle
@@ -46,6 +47,8 @@ def predict(
     probability is high enough for the accuracy that was asked for, 'unfamiliar' where the input is unlike all that the
     model learned from, else 'check'. --set-level adds a column, set: all classes that are likely enough, joined by ';'.
     What cannot be read gets a line with the reason; the exit code is 2 only if nothing could be predicted.
+    In CSV a cell that a spreadsheet would compute (it begins with = + - @ and is no number) has an apostrophe in front;
+    .jsonl and --json give it as it is.
 
     \b
     Examples:
@@ -144,9 +147,7 @@ class _Delivery:
             write(file, answers)
 
     def _as_csv(self, file: TextIO, answers: Iterable[Row]) -> None:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(self.fields)
-        writer.writerows(row.cells(self.fields) for row in answers)
+        write_rows(file, itertools.chain([self.fields], (row.cells(self.fields) for row in answers)))
 
 
 def _as_lines(file: TextIO, answers: Iterable[Row]) -> None:

@@ -1,31 +1,27 @@
-"""Further labelled items for the training part: from any format, or from the table that `keiki suggest` wrote.
-
-That table has its inputs first, then LABEL (empty: a person fills it in), then what the model suggested and why.
-"""
+"""Further labelled items for the training part: from any format, or from the table that `keiki suggest` wrote."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from keiki.core.errors import ColumnError, DataError
 from keiki.data.names import listing, natural
-from keiki.data.rows import SUFFIXES, Table
+from keiki.data.rows import SUFFIXES
 from keiki.data.sources.base import Request, parted, read
 from keiki.data.sources.layout import PARQUET, WORKBOOKS
 from keiki.data.sources.tabular import open_table
+from keiki.data.stacking import stacked
 from keiki.data.task import Dataset, Items, Part, Raw
+from keiki.data.worksheet import LABEL, written_inputs
 
-LABEL = "label"
-OURS = (LABEL, "suggested label", "probability", "why")  # columns of the table to fill in, behind its inputs
 UNFILLED = "no label"  # the reason with which tables skip a row without one
+_JUDGES: dict[Part, str] = {"test": "test", "val": "validation"}
 NEAR = 0.8  # likeness from which a new class may be a misspelt old one
-LONELY = re.compile(r"row \d+ alone")  # the group of a row whose cell is empty, in whatever table
 
 
 def read_added(path: Path, request: Request | None = None) -> Dataset:
@@ -47,43 +43,23 @@ def read_added(path: Path, request: Request | None = None) -> Dataset:
     return replace(kept, notes=(*kept.notes, *said)) if unfilled else kept
 
 
-def added(dataset: Dataset, more: Dataset, test: Dataset | None = None) -> Dataset:
+def added(dataset: Dataset, more: Dataset, test: Dataset | None = None, val: Dataset | None = None) -> Dataset:
     """`dataset` with the items of `more` as further training items.
 
-    Their part is 'train' where the data declare parts, else '' (they are split like the rest). Left out, and counted in
-    a note, are exact copies: of a test item (of `dataset`, or of `test`, the test set given beside it), because what is
-    trained on cannot judge; of any other item; of one another. Where a copy had another label, the first one stands.
-    Classes may be new; a new name that is nearly a known one is pointed out. Raises DataError where the two do not go
-    together.
+    Their part is 'added': whatever is drawn to judge by, they are not among it. Left out, and counted in a note, are
+    exact copies: of a test or validation item (of `dataset`, or of `test` and `val`, which were given beside it),
+    because what is trained on cannot judge; of any other item; of one another. Where a copy had another label, the
+    first one stands. Classes may be new; a new name that is nearly a known one is pointed out. Raises DataError where
+    the two do not go together.
     """
     _refuse(dataset, more)
-    fresh, notes = _fresh(dataset, more, test)
+    fresh, notes = _fresh(dataset, more, {"test": test, "val": val})
     notes = [f"Added {len(fresh)} training items from '{more.name}'.", *notes, *_new_classes(dataset, fresh)]
     if dataset.groups is not None and more.groups is None:
         notes.append(f"The items of '{more.name}' have no groups; each is taken to belong with nothing.")
-    part: Part = "train" if any(dataset.parts) else ""
-    return replace(
-        dataset,
-        items=dataset.items + replace(fresh.items, ids=_unique(dataset.items.ids, more.name, fresh.items.ids)),
-        labels=(*(dataset.labels or ()), *(fresh.labels or ())),
-        parts=(*dataset.parts, *[part] * len(fresh)),
-        groups=_groups(dataset, fresh),
-        times=None if dataset.times is None else (*dataset.times, *(fresh.times or ())),
-        notes=tuple(dict.fromkeys((*dataset.notes, *more.notes, *notes))),
-        skipped=dataset.skipped + more.skipped,
-    )
-
-
-def written_inputs(table: Table) -> tuple[str, ...] | None:
-    """The inputs of a table that `suggest` wrote; None where this is no such table.
-
-    >>> written_inputs(Table(["file", "label", "suggested label", "probability", "why"]))
-    ('file',)
-    >>> written_inputs(Table(["file", "label"])) is None
-    True
-    """
-    at = table.columns.index(LABEL) if LABEL in table.columns else 0
-    return tuple(table.columns[:at]) if at and tuple(table.columns[at : at + len(OURS)]) == OURS else None
+    parts: list[Part] = ["added"] * len(fresh)
+    fresh = replace(fresh, parts=tuple(parts), notes=(*more.notes, *notes))
+    return stacked(dataset, fresh, _unique(dataset.items.ids, more.name, fresh.items.ids))
 
 
 def _ways(path: Path, asked: Request) -> list[Request]:
@@ -135,30 +111,37 @@ def _refuse(dataset: Dataset, more: Dataset) -> None:
         )
 
 
-def _fresh(dataset: Dataset, more: Dataset, test: Dataset | None) -> tuple[Dataset, list[str]]:
-    """The rows of `more` that are new, and notes on the others."""
-    held = [raw for raw, part in zip(_contents(dataset.items), dataset.parts, strict=True) if part == "test"]
-    aside = {*held, *(_contents(test.items) if test is not None else ())}
+def _fresh(dataset: Dataset, more: Dataset, given: Mapping[Part, Dataset | None]) -> tuple[Dataset, list[str]]:
+    """The rows of `more` that are new, and notes on the others; given: what stands aside beside the data, by part."""
+    aside = {part: _aside(dataset, part, beside) for part, beside in given.items()}
     known = dict(reversed(list(zip(_contents(dataset.items), dataset.labels or (), strict=True))))
     keep: list[int] = []
-    copies, relabelled, leaks = 0, [], 0
+    copies, relabelled, leaks = 0, [], Counter[Part]()
     for row, (content, label) in enumerate(zip(_contents(more.items), more.labels or (), strict=True)):
-        if content in aside:
-            leaks += 1
+        if judge := next((part for part, contents in aside.items() if content in contents), None):
+            leaks[judge] += 1
         elif content in known:
             copies += 1
             relabelled += [more.items.ids[row]] * (known[content] != label)
         else:
             known[content] = label
             keep.append(row)
-    notes = []
-    if leaks:
-        notes.append(f"{leaks} items of '{more.name}' are copies of test items and were left out: they are to judge.")
+    notes = [
+        f"{leaks[part]} items of '{more.name}' are copies of {noun} items and were left out: they are to judge."
+        for part, noun in _JUDGES.items()
+        if leaks[part]
+    ]
     if copies:
         notes.append(f"{copies} items of '{more.name}' are exact copies of items that are there, and were left out.")
     if relabelled:
         notes.append(f"{len(relabelled)} of them had another label before, which stands: {listing(relabelled)}.")
     return more.take(keep), notes
+
+
+def _aside(dataset: Dataset, part: Part, given: Dataset | None) -> set[Raw]:
+    """Contents of the items of `part`: those of the data, and those that were given beside them."""
+    own = zip(_contents(dataset.items), dataset.parts, strict=True)
+    return {*(content for content, each in own if each == part), *(_contents(given.items) if given is not None else ())}
 
 
 def _contents(items: Items) -> Sequence[Raw]:
@@ -197,13 +180,3 @@ def _unique(taken: Iterable[str], source: str, ids: Sequence[str]) -> tuple[str,
         names.add(name)
         unique.append(name)
     return tuple(unique)
-
-
-def _groups(dataset: Dataset, fresh: Dataset) -> tuple[str, ...] | None:
-    """Groups of all; items without one belong with nothing. Equal names mean the same group."""
-    if dataset.groups is None and fresh.groups is None:
-        return None
-    first = dataset.groups or [f"item {i} alone" for i in range(len(dataset))]
-    alone = [f"added item {i} alone" for i in range(len(fresh))]
-    second = [own if LONELY.fullmatch(name) else name for name, own in zip(fresh.groups or alone, alone, strict=True)]
-    return (*first, *second)

@@ -123,11 +123,19 @@ def by_column(columns: Mapping[str, Sequence[str]], labels: Sequence[object]) ->
     """
     hints = []
     for name, cells in columns.items():
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
         keys = tuple(cell.strip() or None for cell in cells)
-        if _ID.search(words) and plausible(keys, labels):
+        if called_like_id(name) and plausible(keys, labels):
             hints.append(Hint("column", name, keys))
     return hints
+
+
+def called_like_id(name: str) -> bool:
+    """Whether a column is called like the id of something.
+
+    >>> called_like_id("PatientID"), called_like_id("humid")
+    (True, False)
+    """
+    return _ID.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()) is not None
 
 
 def plausible(keys: Keys, labels: Sequence[object], shared: float = SHARED, classes: float = GROUPS_A_CLASS) -> bool:

@@ -19,21 +19,29 @@ Index = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Newest:
-    """Rows of the newest part, sorted, and a sentence about the cut."""
+    """Rows of the newest part, sorted, the moment from which on they are (seconds since 1970), and both in words."""
 
     rows: Index
-    note: str
+    cut: float
+    what: str
+
+    def note(self, newer: int = 0) -> str:
+        """A sentence about the cut; newer: how many items are trained on all the same that are as new, or newer."""
+        if not newer:
+            return f"The test set is the newest part: {self.what}; what is trained on is older."
+        more = "1 item as new or newer is" if newer == 1 else f"{newer} items as new or newer are"
+        return f"The test set is the newest of what may judge: {self.what}; {more} trained on."
 
 
 def newest(times: npt.NDArray[np.float64], groups: Index, share: float, n_items: int) -> Newest:
     """The rows of the newest groups, `share` of `n_items` or a little more.
 
-    A group is as new as its newest item, so nothing left for training is newer than the cut; groups with equal times
+    A group is as new as its newest item, so nothing left of these items is newer than the cut; groups with equal times
     stay together. times and groups (N,) are of the items that may be tested. Raises DataError where too few would be
     tested, or a single group or moment holds too much.
 
     >>> found = newest(np.arange(100) * 86400.0, np.arange(100), 0.2, 100)
-    >>> found.rows.tolist() == list(range(80, 100)), found.note
+    >>> found.rows.tolist() == list(range(80, 100)), found.note()
     (True, 'The test set is the newest part: 20 items from 1970-03-22 on; what is trained on is older.')
     """
     wanted = round(share * n_items)
@@ -53,7 +61,7 @@ def newest(times: npt.NDArray[np.float64], groups: Index, share: float, n_items:
     rows = np.flatnonzero(age >= cut)
     if len(rows) < wanted or len(rows) > LARGEST_SHARE * n_items:
         _refuse(times, len(rows), n_items)
-    return Newest(rows, _note(times, rows, float(cut)))
+    return Newest(rows, float(cut), _told(times, rows, float(cut)))
 
 
 def _refuse(times: npt.NDArray[np.float64], tested: int, n_items: int) -> None:
@@ -69,11 +77,8 @@ def _refuse(times: npt.NDArray[np.float64], tested: int, n_items: int) -> None:
     )
 
 
-def _note(times: npt.NDArray[np.float64], rows: Index, cut: float) -> str:
+def _told(times: npt.NDArray[np.float64], rows: Index, cut: float) -> str:
     precise = float(np.ptp(times)) < DAYS
     old = int((times[rows] < cut).sum())
     more = f", {old} of them older ones that belong with newer ones" if old else ""
-    return (
-        f"The test set is the newest part: {len(rows)} items from {said(cut, precise)} on{more}; what is trained on is "
-        "older."
-    )
+    return f"{len(rows)} items from {said(cut, precise)} on{more}"

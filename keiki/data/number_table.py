@@ -14,11 +14,13 @@ import numpy.typing as npt
 
 from keiki.core.errors import ColumnError
 from keiki.data.columns import MISSING, SPLIT_NAMES, asked, labelled_by
+from keiki.data.groups import group_name
 from keiki.data.label_array import parts_of
 from keiki.data.labels import as_classes
 from keiki.data.names import listing, printable, spelled, twin_notes
 from keiki.data.rows import SkippedRow, Table
 from keiki.data.sources.base import Request
+from keiki.data.spare import spare_ids
 from keiki.data.task import Dataset, Part, Skipped
 from keiki.data.vectors import as_rows, vector_items
 
@@ -64,6 +66,7 @@ def number_dataset(table: Table, path: Path, request: Request) -> Dataset:
         times=None if times is None else tuple(times[i] for i in kept),
         notes=(*table.notes, *columns.notes(), *notes, *rows.notes, *twin_notes(sorted(set(labels) - {""}))),
         skipped=tuple(_lost(table, kept, skipped)),
+        spare=columns.spare(kept),
     )
 
 
@@ -170,10 +173,13 @@ class _Columns:
         if self.request.group is None:
             return None
         cells = zip(self.table.column(self.request.group), self.table.numbers, strict=True)
-        return [
-            f"row {number} alone" if cell.strip().casefold() in MISSING else cell.strip()  # it belongs with nothing
-            for cell, number in cells
-        ]
+        return [group_name(cell, number) for cell, number in cells]
+
+    def spare(self, rows: Sequence[int]) -> dict[str, tuple[str, ...]]:
+        """Columns that may be ids of what belongs together, where nobody has named groups."""
+        if self.request.group or not self.request.labelled:
+            return {}
+        return spare_ids(self.table, rows, {*self.asked, self.label, self.request.time, self.split})
 
     def times(self) -> Sequence[float] | None:
         if self.request.time is None:

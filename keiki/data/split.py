@@ -2,13 +2,14 @@
 
 Given parts are honoured. With times, the newest fifth is the test set. Otherwise a test set of a fifth is set apart
 from 2,000 items on; below, outer folds are made (nested cross-validation) and no item is lost to a test set. Groups,
-exact and near duplicates stay on one side.
+exact and near duplicates stay on one side. Added items are only trained on: what judges is drawn as if they were not
+there, and they give way to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from keiki.data.deal import clusters, deal, draw
 from keiki.data.doubles import double_warnings
 from keiki.data.names import listing, natural
 from keiki.data.newest import newest
-from keiki.data.task import Dataset, Index, Part, Skipped, Target, Task
-from keiki.data.vectors import refuse_width, repeats_by_chance
+from keiki.data.sides import LEARNED, Rows, joined
+from keiki.data.sides import Given as Given
+from keiki.data.task import Dataset, Index, Part, Target, Task
+from keiki.data.vectors import repeats_by_chance
 
 NESTED_BELOW = 2000  # items; from here on a held-out fifth is judged precisely enough
 REPEATED_BELOW = 200  # items; below, the outer folds are drawn three times
@@ -27,7 +30,6 @@ FOLDS = 5
 LEAST_MET = 0.75  # of a share that was asked for, below which a warning says so
 HELD_OUT = 0.2
 
-Given = Dataset | float | None
 Alike = Mapping[str, Hashable]  # content (digest) -> the set of near copies that it is of
 
 
@@ -47,7 +49,7 @@ def make_task(
     group only, or nothing that could be evaluated.
     """
     _check_shares(val, test)
-    rows, tied = _loosened(_joined(dataset, val, test), alike or {})
+    rows, tied = _loosened(joined(dataset, val, test), alike or {})
     random = Randomness(seed)
     declared = rows.has("test")
     if rows.data.times is not None and not declared:
@@ -56,11 +58,13 @@ def make_task(
     rows = _unseen_classes_out(rows)
     if chosen and not rows.has("test"):
         raise DataError("No test item is of a class that the training data hold.", hint="Check the class names.")
+    groups = _together(rows, tied)
+    _refuse_hopeless(rows, groups)
+    n, rows = len(groups), _with_drawn_test(rows, groups, test, random)
+    groups = groups if len(rows.parts) == n else _together(rows, tied)
     target = Target(_classes(rows))
     labels = target.encode(rows.data.labels or ())
-    groups = _together(rows, tied)
-    _refuse_one_group(rows, groups)
-    rows = _drawn_parts(rows, labels, groups, val, test, random)
+    rows = _with_drawn_val(rows, labels, groups, val, random)
     outer = np.full((0, len(labels)), -1, dtype=np.int64) if rows.has("test") else _outer(rows, labels, groups, random)
     judged = rows.at("test") if rows.has("test") else np.flatnonzero(outer.max(axis=0) >= 0)
     _refuse_nothing_judged(judged, target)
@@ -70,7 +74,7 @@ def make_task(
         target=target,
         labels=labels,
         groups=groups,
-        train=rows.at("train"),
+        train=rows.at(*LEARNED),
         val=rows.at("val"),
         test=rows.at("test"),
         protocol="nested" if len(outer) else "given" if declared else "held-out",
@@ -78,37 +82,23 @@ def make_task(
         random=random,
         declared=rows.data.groups,
         times=rows.data.times,
-        notes=(*rows.data.notes, *rows.notes, *_kept_together(rows, groups, tied)),
+        notes=(
+            *rows.data.notes,
+            *rows.notes,
+            *_kept_together(rows, groups, tied),
+            *_only_trained_on(rows, groups, outer),
+        ),
         warnings=(
             *rows.warnings,
-            *_not_judged(target, labels, judged),
-            *(() if repeats_by_chance(rows.data.items) else double_warnings(rows.data, rows.parts, alike)),
+            *_not_judged(target, labels, judged, rows.has("added")),
+            *(() if repeats_by_chance(rows.data.items) else double_warnings(rows.data, rows.sides, alike)),
         ),
         skipped=rows.data.skipped,
+        spare=rows.data.spare,
     )
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """All rows of all parts in one dataset with labels, the part of each, and what is to be said and warned of."""
-
-    data: Dataset
-    parts: tuple[Part, ...]
-    warnings: tuple[dict[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def at(self, part: Part) -> Index:
-        return np.array([i for i, each in enumerate(self.parts) if each == part], dtype=np.int64)
-
-    def has(self, part: Part) -> bool:
-        return part in self.parts
-
-    def moved(self, part: Part, rows: Index) -> _Rows:
-        chosen = set(rows.tolist())
-        return replace(self, parts=tuple(part if i in chosen else each for i, each in enumerate(self.parts)))
-
-
-def _together(rows: _Rows, alike: Alike) -> Index:
+def _together(rows: Rows, alike: Alike) -> Index:
     """Cluster numbers (N,) of what may not be parted: copies, near copies, groups."""
     contents = rows.data.items.digests
     if repeats_by_chance(rows.data.items):  # equal rows of a few whole numbers are no copies
@@ -117,7 +107,7 @@ def _together(rows: _Rows, alike: Alike) -> Index:
     return clusters(contents, rows.data.groups or alone, [alike.get(content) for content in contents])
 
 
-def _loosened(rows: _Rows, alike: Alike) -> tuple[_Rows, Alike]:
+def _loosened(rows: Rows, alike: Alike) -> tuple[Rows, Alike]:
     """`alike` without the sets that hold all there is of a class, and a warning about them.
 
     A class that is one set of near copies could not be judged at all; of exact copies and groups that is so anyway.
@@ -143,28 +133,58 @@ def _loosened(rows: _Rows, alike: Alike) -> tuple[_Rows, Alike]:
     return replace(rows, warnings=(*rows.warnings, warning)), kept
 
 
-def _newest_tested(rows: _Rows, share: float, groups: Index) -> _Rows:
-    """With the newest training items as the test set; what reaches into a given validation set stays."""
+def _newest_tested(rows: Rows, share: float, groups: Index) -> Rows:
+    """With the newest training items as the test set; what reaches into a given validation set stays.
+
+    That may be newer than the cut, as may what was added. Then the note does not claim otherwise and a warning says so.
+    """
     train = rows.at("train")
-    elsewhere = groups[[i for i, part in enumerate(rows.parts) if part != "train"]]
-    free = train[~np.isin(groups[train], elsewhere)]
+    free = train[~np.isin(groups[train], groups[rows.besides(*LEARNED)])]
     times = np.array(rows.data.times or (), dtype=np.float64)
     found = newest(times[free], groups[free], share, len(train))
-    return replace(rows.moved("test", free[found.rows]), notes=(*rows.notes, found.note))
+    rows = _given_way(rows.moved("test", free[found.rows]), groups)
+    learned = np.array(rows.data.times or (), dtype=np.float64)[rows.besides("test")]
+    newer = int((learned >= found.cut).sum())
+    rows = replace(rows, notes=(*rows.notes, found.note(newer)))
+    if not newer:
+        return rows
+    warning = {
+        "what": f"{newer} of the items that are trained on {'is' if newer == 1 else 'are'} as new as the test set or "
+        "newer (added, for validation, or belonging with such items). Figures for what comes later may be worse.",
+        "remedy": "Give the newest items as a test set: --test DATA.",
+    }
+    return replace(rows, warnings=(*rows.warnings, warning))
 
 
-def _drawn_parts(rows: _Rows, labels: Index, groups: Index, val: Given, test: Given, random: Randomness) -> _Rows:
-    """With the parts that are drawn by chance: a test share that was asked for or that many items allow, then val."""
-    if not rows.has("test") and (isinstance(test, float) or len(rows.at("train")) >= NESTED_BELOW):
-        chosen = _drawn(rows, labels, groups, _share(test), random.numpy("test"))
-        rows = (_warned(rows, "test", test, chosen) if isinstance(test, float) else rows).moved("test", chosen)
-    if isinstance(val, float):
-        chosen = _drawn(rows, labels, groups, val, random.numpy("val"))
-        rows = _warned(rows, "val", val, chosen).moved("val", chosen)
-    return rows
+def _with_drawn_test(rows: Rows, groups: Index, test: Given, random: Randomness) -> Rows:
+    """With a test part that is drawn by chance: a share that was asked for, or what many items allow."""
+    if rows.has("test") or not (isinstance(test, float) or len(rows.at("train")) >= NESTED_BELOW):
+        return rows
+    labels = Target(_classes(rows)).encode(rows.data.labels or ())
+    chosen = _drawn(rows, labels, groups, _share(test), random.numpy("test"), beside=LEARNED)
+    rows = _warned(rows, "test", test, chosen) if isinstance(test, float) else rows
+    return _given_way(rows.moved("test", chosen), groups)
 
 
-def _warned(rows: _Rows, part: Part, share: float, chosen: Index) -> _Rows:
+def _with_drawn_val(rows: Rows, labels: Index, groups: Index, val: Given, random: Randomness) -> Rows:
+    if not isinstance(val, float):
+        return rows
+    chosen = _drawn(rows, labels, groups, val, random.numpy("val"))
+    return _warned(rows, "val", val, chosen).moved("val", chosen)
+
+
+def _given_way(rows: Rows, groups: Index) -> Rows:
+    """Without the added items that belong with a test item."""
+    more = rows.at("added")
+    lost = more[np.isin(groups[more], groups[rows.at("test")])].tolist()
+    if not lost:
+        return rows
+    note = f"{len(lost)} added items belong with test items, by group or as near copies, and were left out."
+    kept = rows.without(dict.fromkeys(lost, "it was added and belongs with a test item"))
+    return replace(kept, notes=(*kept.notes, note))
+
+
+def _warned(rows: Rows, part: Part, share: float, chosen: Index) -> Rows:
     """The rows with a warning where far fewer were drawn than asked for; raises DataError where none was."""
     n = len(rows.at("train"))
     wanted = round(share * n)
@@ -200,75 +220,24 @@ def _check_shares(val: Given, test: Given) -> None:
         raise RequestError("The shares for --val and --test leave nothing to train on.")
 
 
-def _joined(dataset: Dataset, val: Given, test: Given) -> _Rows:
-    whole, parts = dataset, [part or "train" for part in dataset.parts]
-    for part, given in (("val", val), ("test", test)):
-        if given is None:
-            continue
-        if part in parts:
-            raise RequestError(
-                f"'{dataset.name}' has a {part} part of its own, and --{part} was given as well.",
-                hint="Leave out one of them.",
-            )
-        if isinstance(given, Dataset):
-            whole = _appended(whole, given)
-            parts += ["val" if part == "val" else "test"] * len(given)
-    if whole.labels is None:
-        raise DataError(f"'{dataset.name}' has no labels to learn from.", hint="Name the column: --label COLUMN")
-    return _Rows(whole, tuple(parts))
-
-
-def _appended(first: Dataset, second: Dataset) -> Dataset:
-    if first.items.modality != second.items.modality:
-        raise DataError(
-            f"'{first.name}' holds items of kind {first.items.modality}, '{second.name}' of kind "
-            f"{second.items.modality}; all parts must be of one kind."
-        )
-    refuse_width(first.items, second.items)
-    if first.labels is None or second.labels is None:
-        nameless = second.name if second.labels is None else first.name
-        raise DataError(f"'{nameless}' has no labels.", hint="Name the column: --label COLUMN")
-    items = second.items
-    if set(items.ids) & set(first.items.ids):
-        items = replace(items, ids=tuple(f"{second.name}/{each}" for each in items.ids))
-    alone = [f"{side} {i} alone" for side, each in (("first", first), ("second", second)) for i in range(len(each))]
-    groups = [*(first.groups or alone[: len(first)]), *(second.groups or alone[len(first) :])]
-    times = None if first.times is None or second.times is None else first.times + second.times
-    return replace(
-        first,
-        items=first.items + items,
-        labels=first.labels + second.labels,
-        parts=first.parts + second.parts,
-        groups=tuple(groups) if first.groups or second.groups else None,
-        times=times,
-        notes=tuple(dict.fromkeys((*first.notes, *second.notes))),
-        skipped=first.skipped + second.skipped,
-    )
-
-
-def _unseen_classes_out(rows: _Rows) -> _Rows:
+def _unseen_classes_out(rows: Rows) -> Rows:
     """Without the validation and test items whose class no training item has: no model could know it."""
     labels = rows.data.labels or ()
-    known = {label for label, part in zip(labels, rows.parts, strict=True) if part == "train"}
+    known = {label for label, part in zip(labels, rows.parts, strict=True) if part in LEARNED}
     lost = [i for i, label in enumerate(labels) if label not in known]
     if not lost:
         return rows
     names = sorted({labels[i] for i in lost}, key=natural)
-    data = rows.data.without(
-        (i, Skipped(rows.data.items.ids[i], f"its class '{labels[i]}' is not in the training data", foreign=True))
-        for i in lost
-    )
-    gone = set(lost)
+    kept = rows.without({i: f"its class '{labels[i]}' is not in the training data" for i in lost})
     warning = {
         "what": f"{len(lost)} validation or test items are of classes that training lacks ({listing(names)}); "
         "they are left out of the evaluation.",
         "remedy": "Add training items of these classes, or check the spelling of the class names.",
     }
-    kept = tuple(part for i, part in enumerate(rows.parts) if i not in gone)
-    return replace(rows, data=data, parts=kept, warnings=(*rows.warnings, warning))
+    return replace(kept, warnings=(*kept.warnings, warning))
 
 
-def _classes(rows: _Rows) -> tuple[str, ...]:
+def _classes(rows: Rows) -> tuple[str, ...]:
     classes = sorted(set(rows.data.labels or ()), key=natural)
     if len(classes) < 2:
         found = f"only one class, '{classes[0]}'" if classes else "no training items"
@@ -279,17 +248,24 @@ def _classes(rows: _Rows) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _drawn(rows: _Rows, labels: Index, groups: Index, share: float, rng: np.random.Generator) -> Index:
+def _drawn(
+    rows: Rows,
+    labels: Index,
+    groups: Index,
+    share: float,
+    rng: np.random.Generator,
+    beside: tuple[Part, ...] = ("train",),
+) -> Index:
     """Training rows for another part: `share` of those that may be parted, whole clusters, never all of a class."""
     train = rows.at("train")
-    free = train[~_bound(labels, groups, train, rows)]
+    free = train[~_bound(labels, groups, train, rows.besides(*beside))]
     return free[draw(labels[free], groups[free], share, rng)] if len(free) else free
 
 
-def _outer(rows: _Rows, labels: Index, groups: Index, random: Randomness) -> Index:
+def _outer(rows: Rows, labels: Index, groups: Index, random: Randomness) -> Index:
     """Outer folds (R, N); -1 for what always stays on the training side."""
     train = rows.at("train")
-    free = train[~_bound(labels, groups, train, rows)]
+    free = train[~_bound(labels, groups, train, rows.besides("train"))]
     k = min(FOLDS, len(np.unique(groups[free])))
     if k < 2:
         return np.full((1, len(labels)), -1, dtype=np.int64)
@@ -311,17 +287,17 @@ def _whole_class_tested(folds: Index, labels: Index, train: Index) -> Index:
     return np.concatenate(lost)
 
 
-def _bound(labels: Index, groups: Index, among: Index, rows: _Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which of `among` must stay for training: their cluster holds all of a class, or reaches into another part."""
+def _bound(labels: Index, groups: Index, among: Index, others: Index) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which of `among` must stay for training: their cluster holds all of a class, or reaches into `others`."""
     pairs = np.unique(np.stack([labels[among], groups[among]], axis=1), axis=0)
     single = np.flatnonzero(np.bincount(pairs[:, 0]) == 1)
     fixed = pairs[np.isin(pairs[:, 0], single), 1]
-    elsewhere = groups[[i for i, part in enumerate(rows.parts) if part != "train"]]
-    return np.isin(groups[among], np.concatenate([fixed, elsewhere]))
+    return np.isin(groups[among], np.concatenate([fixed, groups[others]]))
 
 
-def _refuse_one_group(rows: _Rows, groups: Index) -> None:
-    """Raise DataError where nothing could be kept apart to judge by, because all items belong together."""
+def _refuse_hopeless(rows: Rows, groups: Index) -> None:
+    """Raise DataError where there is nothing to tell apart, or nothing to judge by, as all items belong together."""
+    _classes(rows)
     if len(np.unique(groups)) > 1:
         return
     if rows.data.groups and len(set(rows.data.groups)) == 1:
@@ -343,7 +319,7 @@ def _refuse_nothing_judged(judged: Index, target: Target) -> None:
         )
 
 
-def _not_judged(target: Target, labels: Index, judged: Index) -> tuple[dict[str, str], ...]:
+def _not_judged(target: Target, labels: Index, judged: Index, added: bool) -> tuple[dict[str, str], ...]:
     """One warning for the classes that are trained on but not evaluated."""
     counts = np.bincount(labels, minlength=len(target.classes))
     missing = np.setdiff1d(np.arange(len(target.classes)), labels[judged])
@@ -353,16 +329,17 @@ def _not_judged(target: Target, labels: Index, judged: Index) -> tuple[dict[str,
         f"'{target.classes[c]}' ({counts[c]} item{'s' if counts[c] > 1 else ''})" for c in missing[:8].tolist()
     )
     more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+    or_added = ", were added" if added else ""
     return (
         {
-            "what": f"Trained on, but not evaluated, because all their items are needed for training or lie in one "
-            f"group: {names}{more}.",
+            "what": f"Trained on, but not evaluated, because all their items are needed for training{or_added} or lie "
+            f"in one group: {names}{more}.",
             "remedy": "Add items of these classes.",
         },
     )
 
 
-def _kept_together(rows: _Rows, groups: Index, alike: Alike) -> tuple[str, ...]:
+def _kept_together(rows: Rows, groups: Index, alike: Alike) -> tuple[str, ...]:
     sizes = np.bincount(groups, minlength=1)
     many = int((sizes > 1).sum())
     copies = "exact or near copies" if alike else "exact copies"
@@ -370,3 +347,13 @@ def _kept_together(rows: _Rows, groups: Index, alike: Alike) -> tuple[str, ...]:
     if not many:
         return ()
     return (f"{many} set{'s' if many > 1 else ''} of {what} ({int(sizes[sizes > 1].sum())} items) kept together.",)
+
+
+def _only_trained_on(rows: Rows, groups: Index, outer: Index) -> tuple[str, ...]:
+    """What is said of added items, and of those that are never judged because they belong with them."""
+    if not rows.has("added"):
+        return ()
+    train = rows.at("train")
+    tied = train[np.isin(groups[train], groups[rows.at("added")])] if len(outer) else train[:0]
+    more = f", and so are {len(tied)} that belong with them by group or as copies" if len(tied) else ""
+    return (f"Added items are only trained on{more}.",)

@@ -10,7 +10,7 @@ Batch      arrays on their way into a network
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
@@ -26,6 +26,7 @@ from keiki.data.folds import inner_folds
 Modality = Literal["image", "text", "vector"]
 Raw = Path | str | npt.NDArray[np.float32]  # the path of a picture, the text itself, or features as they are (D,)
 Index = npt.NDArray[np.int64]
+Spare = Mapping[str, tuple[str | None, ...]]  # cells (N,) by the name of their column
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Skipped:
     foreign: bool = False
 
 
-Part = Literal["", "train", "val", "test"]
+Part = Literal["", "train", "val", "test", "added"]  # added: further items, which are only trained on
 PARTS: dict[str, Part] = {  # what people call them, in folder names and columns
     "train": "train",
     "training": "train",
@@ -90,7 +91,8 @@ class Dataset:
 
     labels: (N,) class names, or None where the data carry none. parts: (N,) the split that the data themselves declare
     ('' where they declare none). groups: (N,) names of what belongs together, or None. times: (N,) seconds since 1970
-    in UTC, or None.
+    in UTC, or None. spare: columns that nobody asked for and that are called like ids of something, (N,) cells each,
+    None where an item is from a table without that column.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Dataset:
     times: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    spare: Spare = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -115,6 +118,7 @@ class Dataset:
             parts=tuple(self.parts[i] for i in at),
             groups=None if self.groups is None else tuple(self.groups[i] for i in at),
             times=None if self.times is None else tuple(self.times[i] for i in at),
+            spare={name: tuple(cells[i] for i in at) for name, cells in self.spare.items()},
         )
 
     def without(self, skipped: Iterable[tuple[int, Skipped]]) -> Self:
@@ -183,7 +187,7 @@ class Task:
     test rows; 'nested' has none, and `outer` (R, N) holds the outer fold number of every item, -1 = never tested on,
     always on the training side. `groups` (N,) are cluster numbers: declared groups and duplicates joined.
     `declared` (N,) are the names of the groups that the user named, or None; `times` (N,) seconds since 1970 in UTC, or
-    None.
+    None; `spare`: as in `Dataset`.
     """
 
     name: str
@@ -202,6 +206,7 @@ class Task:
     notes: tuple[str, ...] = ()
     warnings: tuple[dict[str, str], ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    spare: Spare = field(default_factory=dict)
 
     @property
     def modality(self) -> Modality:

@@ -1,6 +1,7 @@
 """Times in a table: read the same on every machine, whatever its locale and time zone, or refused with the rows named.
 
-A time without a zone counts as UTC. What can be read in two ways ('01/02/2024') is not guessed.
+A time without a zone counts as UTC. What can be read in two ways ('01/02/2024', '24-03-01') is not guessed: the column
+must give the order away, separately for each mark that stands between the numbers.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Literal
 
 from keiki.core.errors import DataError
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _YEAR_FIRST = re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})(?:[-/.](?P<d>\d{1,2}))?(?P<rest>.*)")
-_YEAR_LAST = re.compile(r"(?P<a>\d{1,2})(?P<gap>[-/.])(?P<b>\d{1,2})(?P=gap)(?P<y>\d{4}|\d{2})(?P<rest>.*)")
+_YEAR_OUTSIDE = re.compile(r"(?P<a>\d{1,2})(?P<gap>[-/.])(?P<b>\d{1,2})(?P=gap)(?P<c>\d{4}|\d{2})(?P<rest>.*)")
 _QUARTER = re.compile(r"(?P<y>\d{4})[ -]?[qQ](?P<q>[1-4])")
 _DAY_MONTH = re.compile(r"(?P<d>\d{1,2})[ .-]*(?P<name>[A-Za-z]{3,9})[ .,-]*(?P<y>\d{4})(?P<rest>.*)")
 _MONTH_DAY = re.compile(
@@ -27,6 +29,8 @@ _CLOCK = re.compile(
     r"[T ,]*(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d)(?P<part>[.,]\d+)?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(\s*\([A-Za-z ]+\))?"
 )
+Order = Literal["dmy", "mdy", "ymd"]
+_FIRST: dict[Order, str] = {"dmy": "the day", "mdy": "the month", "ymd": "the year"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Digits of a whole number of seconds, milliseconds, microseconds, nanoseconds since 1970, from 1973 to 2286.
 _UNITS = {9: 1.0, 10: 1.0, 12: 1e3, 13: 1e3, 15: 1e6, 16: 1e6, 18: 1e9, 19: 1e9}
@@ -46,8 +50,9 @@ def parse(cells: Sequence[str], column: str, numbers: Sequence[int]) -> tuple[fl
     (86400.0, 2674800.0)
     """
     texts = [cell.strip() for cell in cells]
-    day_first = _day_first(texts, column, numbers)
-    found = [_moment(text, day_first) for text in texts]
+    bare = [text[start.end() :] if (start := _WEEKDAY.match(text)) else text for text in texts]
+    orders = _orders(bare, column, numbers)
+    found = [_moment(text, orders) for text in bare]
     bad = [row for row, moment in enumerate(found) if moment is None]
     if bad:
         first = "; ".join(f"row {numbers[row]}: {texts[row][:40]!r}" for row in bad[:5])
@@ -69,32 +74,59 @@ def said(seconds: float, precise: bool = False) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if precise else moment.date().isoformat()
 
 
-def _day_first(texts: Sequence[str], column: str, numbers: Sequence[int]) -> bool:
-    """Whether 1.2.2024 is in February; raises DataError where the column does not give it away."""
-    found = [(row, match) for row, text in enumerate(texts) if (match := _YEAR_LAST.fullmatch(text))]
-    if any(match["gap"] == "." for _, match in found):
-        return True  # nobody writes the month first with dots
-    days_first = sum(int(match["a"]) > 12 for _, match in found)
-    months_first = sum(int(match["b"]) > 12 for _, match in found)
-    torn = [row for row, match in found if int(match["a"]) != int(match["b"])]
-    if torn and not days_first and not months_first:
-        row = torn[0]
-        raise DataError(
-            f"Column '{column}' does not tell whether its dates begin with the day or the month (row {numbers[row]}: "
-            f"{texts[row]!r}).",
-            hint="Write them as 2026-11-21.",
-        )
-    return days_first >= months_first  # where both occur, the rows that do not fit are named
+def _orders(texts: Sequence[str], column: str, numbers: Sequence[int]) -> dict[str, Order]:
+    """How to read 1.2.2024, 1/2/2024 and 1-2-24, by the mark between the numbers: the order that most cells allow.
+
+    Raises DataError where several do and a cell means another day in each.
+    """
+    found: dict[str, list[tuple[int, re.Match[str]]]] = {}
+    for row, text in enumerate(texts):
+        if match := _YEAR_OUTSIDE.fullmatch(text):
+            found.setdefault(match["gap"], []).append((row, match))
+    orders: dict[str, Order] = {}
+    for gap, matches in found.items():
+        fits = {order: sum(_fits(match, order) for _, match in matches) for order in _FIRST}
+        likely = [order for order in _FIRST if fits[order] == max(fits.values())]
+        torn = [row for row, match in matches if len(_readings(match, likely)) > 1]
+        if torn:
+            *firsts, last = (_FIRST[order] for order in likely)
+            raise DataError(
+                f"Column '{column}' does not tell whether its dates begin with {', '.join(firsts)} or {last} "
+                f"(row {numbers[torn[0]]}: {texts[torn[0]]!r}).",
+                hint="Write them as 2026-11-21.",
+            )
+        orders[gap] = likely[0]  # the rows that do not fit are named
+    return orders
 
 
-def _moment(text: str, day_first: bool) -> float | None:
+def _fits(match: re.Match[str], order: Order) -> bool:
+    """Whether the numbers can be day, month and year in this order."""
+    if order == "mdy" and match["gap"] == ".":
+        return False  # nobody writes the month first with dots
+    if order == "ymd" and (len(match["a"]) < 2 or len(match["c"]) > 2):
+        return False
+    _, month, day = _in_order(match, order)
+    return 1 <= int(month) <= 12 and 1 <= int(day) <= 31
+
+
+def _readings(match: re.Match[str], orders: Sequence[Order]) -> set[tuple[int, ...]]:
+    """The different days that a cell may mean."""
+    return {tuple(map(int, _in_order(match, order))) for order in orders if _fits(match, order)}
+
+
+def _in_order(match: re.Match[str], order: Order) -> tuple[str, str, str]:
+    """Year, month and day, as they are written."""
+    place = dict(zip(order, (match["a"], match["b"], match["c"]), strict=True))
+    return place["y"], place["m"], place["d"]
+
+
+def _moment(text: str, orders: Mapping[str, Order]) -> float | None:
     if not text:
         return None
     if _NUMBER.fullmatch(text):
         return _from_number(text)
-    text = _WEEKDAY.sub("", text, count=1) if _WEEKDAY.match(text) else text
     with contextlib.suppress(ValueError, OverflowError):  # no such day, hour or zone: no time
-        found = _date(text, day_first)
+        found = _date(text, orders)
         if found is not None:
             (year, month, day), rest = found
             return _seconds(datetime(year, month, day, tzinfo=UTC), rest)
@@ -119,15 +151,15 @@ def _from_number(text: str) -> float | None:
     return None if unit is None else value / unit
 
 
-def _date(text: str, day_first: bool) -> tuple[tuple[int, int, int], str] | None:
+def _date(text: str, orders: Mapping[str, Order]) -> tuple[tuple[int, int, int], str] | None:
     """Year, month and day, and what stands behind them."""
     if match := _QUARTER.fullmatch(text):
         return (int(match["y"]), 3 * int(match["q"]) - 2, 1), ""
     if match := _YEAR_FIRST.fullmatch(text):
         return (int(match["y"]), int(match["m"]), int(match["d"] or 1)), match["rest"]
-    if match := _YEAR_LAST.fullmatch(text):
-        day, month = (match["a"], match["b"]) if day_first else (match["b"], match["a"])
-        return (_year(match["y"]), int(month), int(day)), match["rest"]
+    if match := _YEAR_OUTSIDE.fullmatch(text):
+        year, month, day = _in_order(match, orders[match["gap"]])
+        return (_year(year), int(month), int(day)), match["rest"]
     for pattern in (_DAY_MONTH, _MONTH_DAY):
         match = pattern.fullmatch(text)
         if match and (name := match["name"][:3].casefold()) in _MONTHS:

@@ -153,7 +153,7 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
         risk = risk_coverage(found.probabilities[SHIPPED], found.labels, dependent(found.groups))
         answers.write(folder, task, found, samples=request.samples)
     with record.stage("health"):
-        findings = examine(request, task, seen.alike, found, evidence, bank, backbone, random)
+        findings = examine(task, seen.alike, found, evidence, bank, backbone, random)
         warnings = cautions(task, looks, findings)
         summary = summarise(folder.name, request, task, found, evidence, shop, warnings, findings)
     with record.stage("bundle"):

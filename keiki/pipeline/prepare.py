@@ -48,8 +48,8 @@ def read_all(request: FitRequest) -> Pieces:
     pieces = read_pieces(request.data, val=request.val, test=request.test, request=asked)
     if request.add is None:
         return pieces
-    test = pieces.test if isinstance(pieces.test, Dataset) else None
-    return replace(pieces, data=added(pieces.data, check(read_added(Path(request.add), asked)), test))
+    test, val = (each if isinstance(each, Dataset) else None for each in (pieces.test, pieces.val))
+    return replace(pieces, data=added(pieces.data, check(read_added(Path(request.add), asked)), test, val))
 
 
 def choose_backbone(request: FitRequest, modality: Modality) -> Backbone:

@@ -127,7 +127,7 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
             "warnings": list(task.warnings),
             "skipped": _skipped(task),
             "copies": _copies(task, None if seen is None else seen.alike),
-            "hints": [_plain(hint) for hint in _hints(request, task)],
+            "hints": [_plain(hint) for hint in _hints(task)],
             "cached": 1 - sum(missing) / max(1, len(missing) * len(set(items.digests))),
             "seconds": {"features": round(sum(costs), 1)},
         }
@@ -214,12 +214,12 @@ def _copies(task: Task, alike: Alike | None) -> dict[str, int | None]:
     }
 
 
-def _hints(request: FitRequest, task: Task) -> list[GroupHint]:
+def _hints(task: Task) -> list[GroupHint]:
     if task.declared is not None:
         return []
     labels = [task.target.classes[c] for c in task.labels]
     guessed = guessed_hints(task.items.ids, labels, ())
-    return [*(told(hint, task.items.ids) for hint in guessed), *column_hints(request, labels)]
+    return [*(told(hint, task.items.ids) for hint in guessed), *column_hints(task)]
 
 
 def _plain(hint: GroupHint) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from keiki.backbones.features import FeatureBank
@@ -61,23 +62,43 @@ class Showing:
 
 
 def nameless(task: Task) -> Callable[[str], str]:
-    """What takes the names of items, and of the groups that the user named, out of a sentence.
+    """What takes the names of items and their files, and of the groups that the user named, out of a sentence.
 
-    A name that could be any word is taken out where it stands in quotation marks.
+    A name that could be any word or figure is taken out where a sentence can only mean the item: in quotation marks,
+    before the reason why it was left out, and in brackets that hold nothing but names.
     """
-    names = {*task.items.ids, *(each.id for each in task.skipped), *(task.declared or ())}
-    telling = sorted((name for name in names if not name.isdecimal()), key=len, reverse=True)
+    names = {*task.items.ids, *(each.id for each in task.skipped), *(task.declared or ())} - {""}
+    files = {raw.name for raw in task.items.raws if isinstance(raw, Path)}
+    lost = [(f"{each.id}: {each.reason}", f"{UNNAMED}: {each.reason}") for each in task.skipped]
+    longest_first = sorted(names, key=len, reverse=True)
+
+    def named(found: re.Match[str]) -> str:
+        parts = found[1].split(", ")
+        return f"({', '.join([UNNAMED] * len(parts))})" if len(parts) > 1 and names.issuperset(parts) else found[0]
+
+    def filed(found: re.Match[str]) -> str:
+        return f"'{UNNAMED}'" if PurePosixPath(found[1]).name in files else found[0]
 
     def plainly(text: str) -> str:
-        for name in telling:
+        for told, left in lost:
+            text = text.replace(told, left)
+        text = _QUOTED.sub(filed, _BRACKETS.sub(named, text))
+        for name in longest_first:
             if name in text:
-                before, after = (
-                    ("(?<=')", "(?=')") if name.islower() and name.isalpha() else (r"(?<![\w/.-])", r"(?![\w-])")
-                )
+                before, after = ("(?<=')", "(?=')") if _could_be_any(name) else (r"(?<![\w/.-])", r"(?![\w-])")
                 text = re.sub(f"{before}{re.escape(name)}{after}", UNNAMED, text)
         return text
 
     return plainly
+
+
+_BRACKETS = re.compile(r"\(([^()]*)\)")
+_QUOTED = re.compile(r"(?<!\w)'([^']+)'")
+
+
+def _could_be_any(name: str) -> bool:
+    """Whether a name is a common word or a figure, which sentences hold for other reasons too."""
+    return (name.islower() and name.isalpha()) or not any(letter.isalpha() for letter in name)
 
 
 def data_uri(jpeg: bytes) -> str:

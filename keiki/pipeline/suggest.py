@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from keiki.metrics.base import Floats
 from keiki.pipeline import answers as answers_of
 from keiki.pipeline.finished import at, find_run
 from keiki.pipeline.folder import DONE, read
+from keiki.pipeline.request import FitRequest
 from keiki.pipeline.worklist import Suggestion
 
-ABOUT_DATA = ("input", "label", "files", "group", "time", "val", "test")  # what was said of the data of a fit
+OF_ITS_OWN = frozenset({"data", "out", "add"})  # a fit repeated with newly labelled items names these anew
 CHUNK = 1024  # items between two reports of progress
 NUMBERS = 2**24  # of features at a time: 64 MB
 KEPT_NUMBERS = 2**26  # of features in all: 256 MB; a larger pool is compared in fewer, random directions
@@ -140,14 +141,29 @@ def suggest(
 
 
 def fit_command(config: Mapping[str, Any]) -> str:
-    """`keiki fit` as a run was asked for, as far as the data are concerned.
+    """`keiki fit` as a run was asked for (`FitRequest.to_json`), but for where it writes and what it adds.
 
-    >>> fit_command({"data": "my tickets.csv", "label": "team", "test": None})
-    "keiki fit 'my tickets.csv' --label team"
+    >>> fit_command({"data": "my tickets.csv", "label": "team", "test": None, "seed": 0, "samples": False})
+    "keiki fit 'my tickets.csv' --label team --no-samples"
     """
-    wishes = [("--" + name, config.get(name)) for name in ABOUT_DATA]
-    words = [str(config.get("data", "DATA")), *(str(part) for pair in wishes if pair[1] is not None for part in pair)]
-    return f"keiki fit {shlex.join(words)}"
+    wishes = (each for each in fields(FitRequest) if each.name not in OF_ITS_OWN)
+    words = [
+        word
+        for each in wishes
+        if config.get(each.name) is not None and config[each.name] != each.default
+        for word in _wish(each.name, config[each.name])
+    ]
+    return f"keiki fit {shlex.join([str(config.get('data', 'DATA')), *words])}"
+
+
+def _wish(name: str, value: Any) -> Iterator[str]:
+    """A wish as words of the command line."""
+    if name == "samples":
+        yield "--no-samples"
+    elif name == "options":
+        yield from (word for each in value for word in ("--set", str(each)))
+    else:
+        yield from (f"--{name}", str(value))
 
 
 def _refuse_kind(data: Dataset, bundle: Bundle) -> None:

@@ -7,7 +7,6 @@ beside the table.
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from keiki.core.errors import ColumnError, RequestError, UnreadableItem
 from keiki.core.files import write_bytes
 from keiki.core.places import cache_root
-from keiki.data.adding import OURS
+from keiki.core.spreadsheet import write_rows
 from keiki.data.columns import choose
 from keiki.data.names import printable
 from keiki.data.passage import legible
@@ -26,6 +25,7 @@ from keiki.data.sources.base import Request, parted
 from keiki.data.sources.layout import PARQUET, WORKBOOKS
 from keiki.data.sources.tabular import open_table
 from keiki.data.task import Modality, Raw
+from keiki.data.worksheet import OURS, unguarded
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # from it spreadsheets know that a table is UTF-8
 PLAIN: dict[Modality, str] = {"image": "file", "text": "text"}  # the input's column where the pool has no columns
@@ -66,13 +66,13 @@ def write(path: Path, items: Sequence[Suggestion], modality: Modality, pool: Pat
     check_place(path)
     sheet = _sheet(items, modality, pool, request)
     files = _files(path, items) if modality == "image" else None
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*sheet.inputs, *OURS, *sheet.rest])
+    rows = [[*sheet.inputs, *OURS, *sheet.rest]]
     for place, item in enumerate(items):
         inputs, rest = sheet.cells[item.id]
         shown = inputs if files is None else [files[place]]
-        writer.writerow([*shown, "", item.label, f"{item.probability:.4f}", item.why, *rest])
+        rows.append([*shown, "", item.label, f"{item.probability:.4f}", item.why, *rest])
+    out = io.StringIO(newline="")  # line ends in a text stay what they are
+    write_rows(out, rows)
     text = out.getvalue()
     return write_bytes(path, (text if text.isascii() else BOM + text).encode("utf-8"))
 
@@ -89,7 +89,7 @@ def _sheet(items: Sequence[Suggestion], modality: Modality, pool: Path, request:
 
 def _columns(pool: Path, inner: str | None, modality: Modality, request: Request) -> _Sheet | None:
     """The table's columns, without its labels and parts; None where they could not be told from ours."""
-    table = open_table(pool, inner)
+    table = unguarded(open_table(pool, inner))
     try:
         columns = choose(table, pool, request.files or pool.parent, replace(request, labelled=False))
     except ColumnError:

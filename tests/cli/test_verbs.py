@@ -116,4 +116,11 @@ def test_cache_is_shown_and_cleared(
     (tmp_path / "graphs" / "g.onnx").write_bytes(b"12345")
     assert as_json(capsys, "cache", "--clear")["freed_bytes"] == 0
     assert as_json(capsys, "cache", "--clear", "--graphs")["freed_bytes"] == 5
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / "x.npz").write_bytes(bytes(3 * 2**20))
+    assert main(["cache"]) == 0
+    shown = capsys.readouterr().out
+    assert "features, results and unpacked together at most" in shown
+    assert "graphs and shelf without limit" in shown
+    assert "3.0 MiB" in shown
     assert main(["cache", "--graphs"]) == 2

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keiki.core.errors import ColumnError, DataError
 from keiki.core.files import sha256_bytes
-from keiki.data.adding import OURS, added, read_added
+from keiki.data.adding import added, read_added
 from keiki.data.sources.base import Request, read
 from keiki.data.split import make_task
-from keiki.data.task import Dataset, Items, Modality, Part
+from keiki.data.task import Dataset, Items, Modality, Part, Task
+from keiki.data.worksheet import OURS
 
 
 def dataset(
@@ -45,7 +47,7 @@ def test_new_items_join_the_training_part() -> None:
     found = added(DATA, dataset(["e", "f"], ["cat", "owl"], "more"))
     assert found.items.raws == ("a", "b", "c", "d", "e", "f")
     assert found.labels == ("cat", "dog", "cat", "dog", "cat", "owl")
-    assert found.parts == ("",) * 6
+    assert found.parts == (*[""] * 4, *["added"] * 2)
     assert len(set(found.items.ids)) == 6
     assert found.items.ids[4:] == ("more/row 1", "more/row 2")
     assert "Added 2 training items from 'more'." in found.notes
@@ -55,7 +57,8 @@ def test_new_items_join_the_training_part() -> None:
 def test_declared_parts_stay_and_new_items_are_for_training() -> None:
     parts: list[Part] = ["train", "train", "train", "test"]
     found = added(replace(DATA, parts=tuple(parts)), dataset(["e"], ["cat"]))
-    assert found.parts == ("train", "train", "train", "test", "train")
+    assert found.parts == ("train", "train", "train", "test", "added")
+    assert make_task(found).train.tolist() == [0, 1, 2, 4]
 
 
 def test_copies_are_left_out_and_counted() -> None:
@@ -76,6 +79,20 @@ def test_copies_of_test_items_are_never_trained_on(beside: bool) -> None:
     trained = [raw for raw, part in zip(found.items.raws, found.parts, strict=True) if part != "test"]
     assert trained == ["a", "b", "c", "e"]
     assert any("copies of test items" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_copies_of_validation_items_are_left_out_too(beside: bool) -> None:
+    more = dataset(["c", "d", "e"], ["cat", "cat", "cat"], "more")
+    if beside:
+        found = added(DATA.take([0, 1]), more, DATA.take([3]), DATA.take([2]))
+        assert found.items.raws == ("a", "b", "e")
+    else:
+        parts: list[Part] = ["train", "train", "val", "test"]
+        found = added(replace(DATA, parts=tuple(parts)), more)
+        assert found.items.raws == ("a", "b", "c", "d", "e")
+    for noun in ("test", "validation"):
+        assert f"1 items of 'more' are copies of {noun} items and were left out: they are to judge." in found.notes
 
 
 def test_all_copies_leave_the_data_as_they_are() -> None:
@@ -137,6 +154,80 @@ def test_the_joined_data_make_a_task() -> None:
     task = make_task(added(dataset(texts, labels), more))
     assert task.target.classes == ("cat", "dog", "owl")
     assert len(task.train) == 26
+
+
+DAY = 86_400.0
+OWN = dataset([f"text {i}" for i in range(120)], ["cat", "dog"] * 60, times=[DAY * i for i in range(120)])
+LATER = dataset(
+    [f"new {i}" for i in range(40)], ["cat", "dog"] * 20, "more", times=[DAY * (120 + i) for i in range(40)]
+)
+
+
+def bare(each: Dataset) -> Dataset:
+    return replace(each, times=None)
+
+
+def judged(task: Task) -> list[set[str]]:
+    """The names of the items of each test set that the task has."""
+    folds = [np.flatnonzero(outer == fold) for outer in task.outer for fold in np.unique(outer[outer >= 0])]
+    return [{task.items.ids[row] for row in rows} for rows in folds or [task.test]]
+
+
+@pytest.mark.parametrize("kind", ["nested", "share", "time", "many"])
+def test_what_judges_is_the_same_with_and_without_added_items(kind: str) -> None:
+    data, more, test = bare(OWN), bare(LATER), 0.25 if kind == "share" else None
+    if kind == "time":
+        data, more = OWN, LATER
+    if kind == "many":
+        data = dataset([f"text {i}" for i in range(2400)], ["cat", "dog"] * 1200)
+    more = replace(more, labels=("cat", "owl") * 20)  # a class more
+    before, after = make_task(data, test=test), make_task(added(data, more), test=test)
+    assert judged(before) == judged(after)
+    assert before.protocol == after.protocol
+    assert len(after.train) == len(before.train) + 40
+    assert "Added items are only trained on." in after.notes
+    assert any("'owl' (20 items)" in each["what"] for each in after.warnings)
+
+
+def test_many_added_items_do_not_change_how_is_judged() -> None:
+    more = dataset([f"new {i}" for i in range(3000)], ["cat", "dog"] * 1500, "more")
+    task = make_task(added(bare(OWN), more))
+    assert task.outer.shape == (3, 3120)
+    assert (task.outer[:, 120:] == -1).all()
+
+
+def test_added_items_that_belong_with_test_items_give_way() -> None:
+    data = replace(bare(OWN), groups=tuple(f"p{i // 2}" for i in range(120)))
+    more = replace(bare(LATER), groups=tuple(f"p{i}" for i in range(40)))
+    before, after = make_task(data, test=0.25), make_task(added(data, more), test=0.25)
+    assert judged(before) == judged(after)
+    assert not set(after.groups[after.test]) & set(after.groups[after.train])
+    lost = len(before.train) + 40 - len(after.train)
+    assert lost > 0
+    assert any(note.startswith(f"{lost} added items belong with test items") for note in after.notes)
+    assert sum(each.reason == "it was added and belongs with a test item" for each in after.skipped) == lost
+
+
+def test_items_that_belong_with_added_ones_are_not_judged_by_folds() -> None:
+    data = replace(bare(OWN), groups=tuple(f"p{i // 2}" for i in range(120)))
+    more = replace(bare(LATER), groups=tuple(f"p{i % 10}" for i in range(40)))
+    task = make_task(added(data, more))
+    assert (task.outer[:, :20] == -1).all()
+    assert (task.outer[:, 20:120] >= 0).all()
+    assert len(task.train) == 160
+    assert any(note.endswith("and so are 20 that belong with them by group or as copies.") for note in task.notes)
+
+
+def test_newer_added_items_are_trained_on_and_that_is_said() -> None:
+    task = make_task(added(OWN, LATER))
+    assert task.test.tolist() == list(range(96, 120))
+    (note,) = [note for note in task.notes if "the newest" in note]
+    assert note.endswith("; 40 items as new or newer are trained on.")
+    (warning,) = task.warnings
+    assert warning["what"].startswith("40 of the items that are trained on are as new as the test set or newer")
+    older = make_task(added(OWN, replace(LATER, times=(0.0,) * 40)))
+    assert any(note.endswith("what is trained on is older.") for note in older.notes)
+    assert not older.warnings
 
 
 # Reading

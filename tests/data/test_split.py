@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -395,12 +396,46 @@ def test_validation_items_that_were_given_are_never_tested() -> None:
     assert set(task.val.tolist()) == {120, 121}
 
 
+@pytest.mark.parametrize(("val_day", "newer"), [(0.0, "1 item"), (100.0, "3 items")])
+def test_what_is_trained_on_though_it_is_newer_is_counted(val_day: float, newer: str) -> None:
+    groups = [f"g{i}" for i in range(119)]
+    val = dataset(["a", "b"], groups=["shared", "v"], times=[val_day * DAY] * 2, name="val")
+    task = make_task(dataset(PAIRS, times=[DAY * i for i in range(120)], groups=[*groups, "shared"]), val=val)
+    assert task.test.tolist() == list(range(95, 119))
+    times = np.array(task.times)
+    assert (times[[*task.train, *task.val]] >= times[task.test].min()).sum() == int(newer[0])
+    assert not any("what is trained on is older" in note for note in task.notes)
+    assert any(f"; {newer} as new or newer " in note for note in task.notes)
+    assert f"{newer[0]} of the items that are trained on " in whats(task)
+
+
+def test_validation_items_without_times_are_refused_where_time_parts() -> None:
+    timed = dataset(PAIRS, times=[DAY * i for i in range(120)])
+    val, exam = dataset(["a", "b"], name="val"), dataset(["a", "b"], name="exam")
+    with pytest.raises(DataError, match="the items of 'val' for --val have no time") as caught:
+        make_task(timed, val=val)
+    assert "--time" in caught.value.hint
+    assert make_task(timed, val=val, test=exam).protocol == "given"
+
+
+def test_spare_columns_go_along() -> None:
+    one = replace(dataset(["a", "b"] * 3), spare={"patient": tuple("112233")})
+    task = make_task(one, test=dataset(["a", "b"], name="exam"))
+    assert task.spare == {"patient": (*"112233", None, None)}
+    assert one.take([0, 5]).spare == {"patient": ("1", "3")}
+
+
 def test_one_group_for_all_is_refused() -> None:
     with pytest.raises(DataError, match="All 120 items are of one group, 'ward 3'") as caught:
         make_task(dataset(PAIRS, groups=["ward 3"] * 120))
     assert "--group" in caught.value.hint
     with pytest.raises(DataError, match="All 120 items are copies of one another"):
         make_task(dataset(PAIRS, texts=["same"] * 120))
+
+
+def test_one_class_is_refused_before_one_group() -> None:
+    with pytest.raises(DataError, match="only one class"):
+        make_task(dataset(["a"] * 20, groups=["ward 3"] * 20))
 
 
 def test_a_class_of_nothing_but_near_copies_is_judged_all_the_same_and_that_is_said() -> None:

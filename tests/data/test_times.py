@@ -77,6 +77,46 @@ def test_the_column_tells_day_and_month_apart() -> None:
         read("31/12/2024", "30/12/2024", "12/31/2024")
 
 
+@pytest.mark.parametrize(
+    ("cells", "which"),
+    [
+        (["24-03-01", "24-03-15", "24-11-30"], "the day or the year .row 2: '24-03-01'"),
+        (["24.03.01", "25.03.01"], "the day or the year .row 2: '24.03.01'"),
+        (["17.11.24", "05.03.24"], "the day or the year .row 2: '17.11.24'"),
+        (["24-03-01 10:00"], "the day or the year"),
+        (["01/02/24"], "the day, the month or the year .row 2: '01/02/24'"),
+        (["12/11/2024", "1.2.2024"], "the day or the month .row 2: '12/11/2024'"),
+        (["12/11/2024", "31-12-2024"], "the day or the month .row 2: '12/11/2024'"),
+        (["Fri, 01/03/2024"], "the day or the month .row 2: '01/03/2024'"),
+    ],
+)
+def test_what_two_orders_allow_is_not_guessed(cells: list[str], which: str) -> None:
+    with pytest.raises(DataError, match=f"does not tell whether its dates begin with {which}"):
+        read(*cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (["24-03-01", "99-03-01"], "2024-03-01"),  # no month has 99 days
+        (["24-03-01", "24-03-99"], "2001-03-24"),
+        (["17.11.99", "05.03.24"], "1999-11-17"),
+        (["5.3.24", "17.11.24"], "2024-03-05"),  # a year of one digit is not written
+        (["05.03.24", "17.11.2024"], "2024-03-05"),  # as it is in the other cell
+        (["3/15/24", "12/11/24"], "2024-03-15"),
+        (["03/15/24", "01/02/24"], "2024-03-15"),
+        (["01.01.01"], "2001-01-01"),  # in any order
+    ],
+)
+def test_the_column_tells_where_a_short_year_stands(cells: list[str], first: str) -> None:
+    assert read(*cells)[0] == f"{first}T00:00:00+00:00"
+
+
+def test_each_mark_between_the_numbers_has_its_own_order() -> None:
+    found = read("12/31/2024", "1.2.2024", "01/02/2024", "2024-03-01", "mon 31-12-2024")
+    assert [each[:10] for each in found] == ["2024-12-31", "2024-02-01", "2024-01-02", "2024-03-01", "2024-12-31"]
+
+
 def test_many_bad_rows_are_counted() -> None:
     with pytest.raises(DataError, match=r"in 9 of 9 rows: .* and 4 more"):
         read(*["?"] * 9)

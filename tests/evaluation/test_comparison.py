@@ -112,7 +112,7 @@ def test_a_lower_loss_is_better() -> None:
     labels = np.zeros(40, dtype=int)
     sure, unsure = (np.tile([p, 1 - p], (40, 1)) + 0.0 for p in (0.9, 0.6))
     (found,) = pairs(LOG_LOSS, labels, {"sure": sure, "unsure": unsure}, rng=rng())
-    assert found.difference.value > 0
+    assert found.difference.value == pytest.approx(np.log(0.9) - np.log(0.6))
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,12 @@ def test_no_number_of_items_is_invented() -> None:
     assert verdict("f1", [("c", Interval(float("nan"), -1.0, 1.0))], 50).items_needed is None
 
 
+def test_a_number_of_items_that_nobody_collects_is_not_said() -> None:
+    assert verdict("accuracy", [("c", Interval(0.0, -0.17, 0.17))], 54).items_needed is None  # 289 times as many
+    assert verdict("accuracy", [("c", Interval(0.0, -0.09, 0.09))], 2000).items_needed is None  # 162,000
+    assert verdict("accuracy", [("c", Interval(0.0, -0.015, 0.015))], 80_000).items_needed == 180_001
+
+
 def models(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels, probabilities of a better model and of a worse one."""
     rng = np.random.default_rng(seed)

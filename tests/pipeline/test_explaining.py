@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from captum.attr import Occlusion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -89,6 +91,36 @@ def test_heat_is_the_mean_drop_of_the_patches_over_a_cell(name: str, width: int,
             flips += int(logits.argmax() != 1)
     assert np.array(why.heat.drops).reshape(CELLS, CELLS) == pytest.approx(sums / counts, abs=2e-3)
     assert why.heat.flips == flips
+
+
+@pytest.mark.parametrize("size", [(40, 24), (48, 96)])
+@pytest.mark.parametrize(("name", "width"), [("tiny:vision", 16), ("histogram", 1980)])
+def test_heat_is_that_of_captum(name: str, width: int, size: tuple[int, int], build: Build, tmp_path: Path) -> None:
+    """An independent witness: the same picture, window, steps and grey in `captum.attr.Occlusion`, pixel by pixel."""
+    shop, model, engines = build(name, width)
+    path = picture(tmp_path, size)
+    pixels = torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).copy()).permute(2, 0, 1)[None].float()
+    transform = model.backbone.transforms()[model.transform_name]
+
+    def logits(batch: torch.Tensor) -> torch.Tensor:
+        images = [Image.fromarray(each) for each in batch.permute(0, 2, 3, 1).to(torch.uint8).numpy()]
+        inputs = transform.collate([transform.from_picture(each) for each in images])  # type: ignore[attr-defined]
+        out = inputs["features"] if name == "histogram" else engines.of(model.backbone, transform).run(inputs)
+        assert model.head is not None
+        return torch.from_numpy(model.head.logits(np.asarray(out)))
+
+    across, down = size[0] // CELLS, size[1] // CELLS
+    for said in range(3):
+        why = explain(shop, model, path, said, engines)
+        assert why is not None
+        assert why.heat is not None
+        witness = Occlusion(logits).attribute(
+            pixels, (3, 2 * down, 2 * across), strides=(3, down, across), baselines=GREY[0], target=said
+        )
+        ours = np.array(why.heat.drops).reshape(CELLS, CELLS).repeat(down, axis=0).repeat(across, axis=1)
+        assert np.ptp(ours) > 0.1
+        for channel in witness[0].numpy():
+            assert channel == pytest.approx(ours, abs=1e-4)  # ours are rounded to four digits
 
 
 @pytest.mark.parametrize("name", ["tiny:text", "tfidf"])

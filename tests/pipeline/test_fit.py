@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,25 @@ def test_run_json_is_as_designed(texts: Path, quick: Fit) -> None:
         assert is_interval(each["difference"])
     assert found["adaptation"] == {"decision": "not asked", "evidence": "", "method": ""}
     assert set(found["seconds"]) >= {"total", "read", "features", "fit", "controls", "evaluate", "report"}
-    assert min(found["seconds"].values()) >= 0
+
+
+def test_seconds_are_those_of_the_log(texts: Path, quick: Fit) -> None:
+    """A stage lasts until the next one begins; its seconds are kept by another clock than the log's."""
+    begun = time.perf_counter()
+    done = quick(texts, controls="quick")
+    took = time.perf_counter() - begun
+    lines = map(json.loads, (done.folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
+    stages = [(line["name"], line["at"]) for line in lines if line["event"] == "stage"]
+    seconds = dict(done.summary["seconds"])
+    total = seconds.pop("total")
+    seconds["fit"] += seconds.pop("controls")  # made in one stage, and told apart
+    assert set(seconds) == {name for name, _ in stages}
+    ends = [*(at for _, at in stages[1:]), total]
+    for (name, at), end in zip(stages, ends, strict=True):
+        assert seconds[name] == pytest.approx(end - at, abs=0.25), name
+    assert sum(seconds.values()) == pytest.approx(total - stages[0][1], abs=0.5)
+    assert total <= took
+    assert done.summary["seconds"]["controls"] > 0
 
 
 def test_a_finished_run_has_all_its_files_and_nothing_to_go_on_from(texts: Path, quick: Fit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from keiki.pipeline.cautions import cautions
 from keiki.pipeline.estimate import estimate
 from keiki.pipeline.evidence import find_metric, weigh
 from keiki.pipeline.findings import Findings
-from keiki.pipeline.health import examine
+from keiki.pipeline.health import column_hints, examine
 from keiki.pipeline.prepare import choose_backbone, look, read_all
 from keiki.pipeline.request import FitRequest
 from keiki.selection.budget import Budget
@@ -51,7 +52,7 @@ def health(data: Path, **wishes: Any) -> tuple[Task, Findings]:
 
     found = estimate(task, choose, Budget(None), record)
     evidence = weigh(task, found, find_metric("accuracy", None, task), request.accuracy, random)
-    return task, examine(request, task, seen.alike, found, evidence, bank, chosen, random)
+    return task, examine(task, seen.alike, found, evidence, bank, chosen, random)
 
 
 def whats(task: Task, findings: Findings) -> str:
@@ -170,6 +171,47 @@ def test_an_id_column_is_hinted_at_unless_groups_are_named(table: Callable[..., 
     ]
     assert "run again with --group customer_id" in cautions(task, None, found)[-1]["remedy"]
     assert health(path, group="customer_id")[1].hints == ()
+
+
+def described(root: Path) -> Path:
+    """Pictures in a folder with a metadata table that has a column of patients."""
+    lines = ["file_name,finding,patient_id,note"]
+    for i in range(48):
+        root.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (5 * i, 255 - 5 * i, i)).save(root / f"scan{i}.png")
+        lines.append(f"scan{i}.png,{('sick', 'well')[i // 4 % 2]},p{i // 4},seen on day {i}")
+    (root / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
+    return root
+
+
+def zipped(folder: Path, inside: str = "") -> Path:
+    target = folder.with_suffix(".zip")
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, f"{inside}{file.name}")
+    return target
+
+
+@pytest.mark.parametrize("form", ["table", "folder", "zip", "wrapped zip", "test set of its own", "added"])
+def test_an_id_column_is_found_wherever_the_table_lies(form: str, tmp_path: Path) -> None:
+    folder = described(tmp_path / "scans")
+    data = {
+        "table": lambda: folder / "metadata.csv",
+        "zip": lambda: zipped(folder),
+        "wrapped zip": lambda: zipped(folder, "scans/"),
+    }.get(form, lambda: folder)()
+    beside: dict[str, str] = {}
+    if form in ("test set of its own", "added"):  # without that column
+        for i in range(40):
+            place = tmp_path / "more" / ("sick", "well")[i % 2] / f"{i}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8), (i, i, 5 * i)).save(place)
+        beside = {"add" if form == "added" else "test": str(tmp_path / "more")}
+    task = read_all(FitRequest(data=str(data), label="finding", **beside)).task()  # type: ignore[arg-type]
+    (hint,) = column_hints(task)
+    assert (hint.name, hint.n_groups, hint.n_items, hint.option) == ("patient_id", 12, 48, "--group patient_id")
+    assert [name.split("/")[-1] for name in hint.examples] == ["scan0.png", "scan1.png", "scan2.png"]
+    assert set(task.spare) == {"patient_id"}
 
 
 def test_texts_are_told_by_language_and_length(table: Callable[..., Path], rows: Rows) -> None:

@@ -85,7 +85,7 @@ def test_the_round_of_pictures(
     first = quick(photos, "first")
     out = tmp_path / "to-label.csv"
     assert main(["suggest", str(first.folder), str(pool), "-n", "4", "--out", str(out), "--quiet"]) == 0
-    assert f"--test 0.25 --add {out}" in capsys.readouterr().out
+    assert f"--test 0.25 --backbone tiny:vision --controls none --add {out}" in capsys.readouterr().out
     label(out, known)
     second = quick(photos, "second", add=str(out))
     assert second.summary["task"]["train"] + second.summary["task"]["test"] == 27 + 4

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from keiki.backbones.cache import Cache
-from keiki.core.errors import KeikiError
+from keiki.core.errors import KeikiError, UnreadableItem
+from keiki.data.task import Items
 from keiki.engines.plan import Plan
+from keiki.pipeline import preview
 from keiki.pipeline.fit import Run
 from keiki.pipeline.preview import dry_run
 from keiki.pipeline.request import FitRequest
@@ -24,7 +28,10 @@ def request(data: Path, **wishes: object) -> FitRequest:
     return FitRequest(data=str(data), **{"backbone": backbone, **wishes})  # type: ignore[arg-type]
 
 
-def test_a_table_of_texts(table: Callable[..., Path], rows: Rows, tmp_path: Path) -> None:
+def test_a_table_of_texts(
+    table: Callable[..., Path], rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "seconds_an_item", lambda *_: 0.5)
     path = table([*rows, (rows[0][0].upper(), rows[0][1]), ("", "red")])
     found = dry_run(request(path), Cache(tmp_path / "cache", 2**30), PLAN)
     facts = found.to_json()
@@ -35,12 +42,51 @@ def test_a_table_of_texts(table: Callable[..., Path], rows: Rows, tmp_path: Path
     assert facts["copies"] == {"exact_sets": 0, "exact_items": 0, "near_sets": 1, "near_items": 2}
     assert facts["skipped"] == {"n": 1, "first": [{"id": "row 38", "reason": "empty text"}]}
     assert facts["cached"] == 0.0
-    assert facts["seconds"]["features"] >= 0
+    assert facts["seconds"]["features"] == 37 * 0.5  # one pass, by the backbone that was asked for
     assert "tfidf-logistic" in facts["controls"]
     lines = found.lines()
     assert lines[0].startswith("37 texts of 3 classes: ")
     assert any(line.startswith("skipped: row 38") for line in lines)
     assert lines[-1].startswith("cost: about ")
+
+
+class Clock:
+    """Stands in for `time`: goes on only when somebody works."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+def test_an_item_takes_the_seconds_of_preparing_and_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of five can be read: 5 x 2 s to prepare on two threads, and 4 x 0.25 s in the network, for four items."""
+    clock = Clock()
+
+    class Slow:
+        def prepare(self, raw: str) -> str:
+            clock.now += 2.0
+            if raw == "torn":
+                raise UnreadableItem("torn")
+            return raw
+
+        def cost(self, prepared: str) -> int:
+            return len(prepared)
+
+        def open(self) -> None:
+            clock.now += 100.0
+
+        def run(self, prepared: list[str]) -> None:
+            clock.now += 0.25 * len(prepared)
+
+    slow: Any = Slow()
+    monkeypatch.setattr(preview, "time", clock)
+    monkeypatch.setattr(preview, "Network", lambda *_: slow)
+    backbone: Any = SimpleNamespace(transform=slow)
+    sample = Items("text", tuple("abcde"), ("a", "torn", "bb", "c", "d"), tuple("abcde"))
+    plan = Plan(engine_version="tests", threads=2)
+    found = preview.seconds_an_item(backbone, None, sample, Cache(Path("unused"), 2**30), plan)
+    assert found == pytest.approx((5 * 2.0 / 2 + 4 * 0.25) / 4)
 
 
 def test_pictures_before_and_after_a_fit(photos: Path, quick: Callable[..., Run]) -> None:

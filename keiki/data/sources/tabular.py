@@ -10,6 +10,7 @@ from pathlib import Path
 from keiki.core.errors import ColumnError, DataError, UnreadableItem
 from keiki.core.files import sha256_bytes
 from keiki.data.columns import MISSING, SPLIT_VALUES, Columns, choose, file_kind
+from keiki.data.groups import group_name
 from keiki.data.labels import as_classes
 from keiki.data.names import one_line, printable, spelled, twin_notes
 from keiki.data.number_table import holds_numbers, number_dataset
@@ -21,8 +22,10 @@ from keiki.data.rows import SkippedRow, Table, read_table
 from keiki.data.sources.base import Request
 from keiki.data.sources.layout import PARQUET, WORKBOOKS
 from keiki.data.sources.places import Places
+from keiki.data.spare import spare_ids
 from keiki.data.task import Dataset, Items, Modality, Part, Raw, Skipped
 from keiki.data.workbook import read_workbook
+from keiki.data.worksheet import unguarded
 
 
 def table_dataset(table: Table, path: Path, request: Request, base: Path | None = None) -> Dataset:
@@ -30,6 +33,7 @@ def table_dataset(table: Table, path: Path, request: Request, base: Path | None 
 
     Raises ColumnError with the choices where columns are missing or ambiguous, DataError where labels are no classes.
     """
+    table = unguarded(table)
     if not table.embedded and holds_numbers(table, request):
         return number_dataset(table, path, request)
     folder = request.files if request.files is not None else base or path.parent
@@ -121,10 +125,8 @@ class _Found:
         self.labels.append(label)
         self.rows.append(i)
         self.parts.append("" if self._split_at is None else SPLIT_VALUES[row[self._split_at].strip().casefold()])
-        if self._group_at is not None:  # an empty cell belongs with nothing
-            group = row[self._group_at].strip()
-            missing = group.casefold() in MISSING
-            self.groups.append(f"row {self.table.numbers[i]} alone" if missing else group)
+        if self._group_at is not None:
+            self.groups.append(group_name(row[self._group_at], self.table.numbers[i]))
 
     def dataset(self, name: str, notes: tuple[str, ...]) -> Dataset:
         modality: Modality = "image" if self.columns.files == "pictures" else "text"
@@ -139,7 +141,14 @@ class _Found:
             times=self._times(),
             notes=(*self.table.notes, *self.columns.notes, *self.notes, *notes, *twin_notes(classes)),
             skipped=tuple(self._placed()),
+            spare=self._spare(),
         )
+
+    def _spare(self) -> dict[str, tuple[str, ...]]:
+        chosen = self.columns
+        if chosen.group or not self.labelled:  # nobody will ask
+            return {}
+        return spare_ids(self.table, self.rows, {*chosen.inputs, chosen.label, chosen.time, chosen.split})
 
     def _placed(self) -> Iterator[Skipped]:
         """All rows that are left out, in the order of the table, with their places among the items."""

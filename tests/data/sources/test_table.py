@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv as csv_module
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -115,6 +118,32 @@ def test_a_quote_that_never_closes_costs_one_row(tmp_path: Path) -> None:
 def test_a_quote_that_closes_rows_later_costs_one_row(tmp_path: Path) -> None:
     found = read(csv(tmp_path, 'text,label\n"open,y\nfine two,x\nsays "hi",y\n"quoted, well",x\n'))
     assert found.items.raws == ("fine two", 'says "hi"', "quoted, well")
+
+
+@pytest.mark.parametrize("end", ["", 'a"\n', 'a",x\n'])
+def test_quotes_that_never_match_are_read_in_linear_time(
+    tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watched(lines: Iterable[str], **options: Any) -> Any:
+        return reader((seen.append(len(line)) or line for line in lines), **options)
+
+    reader = csv_module.reader
+    monkeypatch.setattr("keiki.data.rows.csv.reader", watched)
+    text = "text,label\nfine one,x\n" + 'a","\n' * 4000 + end + "fine two,y\n"
+    found = read(csv(tmp_path, text))
+    assert sum(seen) < 13 * len(text)  # as against 2,000 times
+    assert (found.items.raws[0], found.items.raws[-1]) == ("fine one", "fine two")
+    assert "quote" in reasons(found)["row 2 (line 3)"]
+    assert any("every line was read as a row" in note for note in found.notes)
+
+
+def test_cells_of_many_lines_are_not_read_again(tmp_path: Path) -> None:
+    rows = "".join(f'"{"line" * 3}\n{"more" * 3}\n{i}",{"xy"[i % 2]}\n' for i in range(3000))
+    found = read(csv(tmp_path, "text,label\n" + rows))
+    assert len(found) == 3000
+    assert not any("quotes" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
@@ -382,6 +411,21 @@ def test_json_nested_without_end_is_refused(tmp_path: Path, name: str) -> None:
     for text in ("[" * 100_000, '{"a":' * 100_000):
         with pytest.raises(DataError):
             read(csv(tmp_path, text, name))
+
+
+def test_json_whose_rows_have_nothing_in_common_is_refused_before_it_is_laid_out(tmp_path: Path) -> None:
+    lines = "".join(json.dumps({"text": "a b", f"k{i}": i}) + "\n" for i in range(3000))
+    with pytest.raises(DataError, match="3,000 rows of 3,001 columns, and only 6,000 cells are filled"):
+        read(csv(tmp_path, lines, "data.jsonl"))
+    cells = dict.fromkeys(map(str, range(10_000)), 1)
+    with pytest.raises(DataError, match="the limit is 20,000,000 cells"):
+        read(csv(tmp_path, json.dumps([cells] * 2001), "data.json"))
+
+
+def test_gaps_in_most_columns_are_no_reason_to_refuse(tmp_path: Path) -> None:
+    common = {"text": "some words", "label": "x"}
+    rows = [{**common, "label": "xy"[i % 2], f"extra {i % 99}": i} for i in range(12_000)]
+    assert len(read(csv(tmp_path, "\n".join(map(json.dumps, rows)), "data.jsonl"))) == 12_000
 
 
 def test_json_lines_and_lists_whatever_the_suffix(tmp_path: Path) -> None:
