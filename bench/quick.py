@@ -42,7 +42,8 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
 def main() -> None:
     options = arguments()
     results = CACHE / "smoke" if options.smoke else RESULTS
-    scale = replace(suites.SMOKE if options.smoke else suites.Scale(), fastai_draws=options.fastai_draws)
+    scale = suites.SMOKE if options.smoke else suites.Scale()
+    scale = replace(scale, fastai_draws=options.fastai_draws, beside=options.beside)
     cells = Cells(results / "cells", fresh=options.fresh, say=lambda line: print(line, file=sys.stderr, flush=True))
     failed = measure([] if options.table else options.only or list(SUITES), cells, scale)
     found = cells.read()
@@ -73,6 +74,7 @@ def measure(names: list[str], cells: Cells, scale: suites.Scale) -> list[str]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the figures that keiki promises.")
     parser.add_argument("--fastai-draws", type=int, default=1, metavar="N", help="draws with fastai, minutes each")
+    parser.add_argument("--beside", type=int, default=10, metavar="N", help="of those measured beside fastai again")
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help=f"of: {', '.join(SUITES)}")
     parser.add_argument("--table", action="store_true", help="measure nothing, only make the table anew")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")

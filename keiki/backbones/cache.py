@@ -4,7 +4,8 @@
       features/ab/abcd.../    one entry: its files and entry.json with their lengths and SHA-256
       results/ab/abcd.../     the same, for small memoised results
       graphs/                 converted graphs, kept by weights digest; never evicted
-      unpacked/, shelf/       what was packed in files, and data that came as Python objects (keiki.data.sources)
+      unpacked/               what was packed in files, read by keiki.data.sources
+      shelf/                  data that came as Python objects: the user's, which runs refer to; never evicted
       tmp/.part-.../          entries being written or removed
 
 An entry is made whole under tmp/, synced, and renamed into place, so that a process may be killed between any two
@@ -25,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
@@ -36,12 +38,13 @@ from keiki.backbones.disk import Disk, is_locked, is_same, lock
 from keiki.core.errors import KeikiError, RequestError
 from keiki.core.files import TEMPORARY, digest, sha256_bytes, sha256_file
 from keiki.core.places import cache_root
+from keiki.data.sources.unpacked import idle, removed
 
 Area = Literal["features", "results"]
 Arrays = dict[str, npt.NDArray[Any]]
 
 AREAS: tuple[Area, ...] = ("features", "results")
-FOLDERS = ("graphs", "unpacked", "shelf")  # plain folders beside the areas, without cap and eviction
+FOLDERS = ("graphs", "unpacked", "shelf")  # plain folders beside the areas; of these the cap holds for `unpacked`
 MANIFEST = "entry.json"
 FORMAT = 1  # of entries; part of every manifest, so that entries of another format count as absent
 STALE_SECONDS = 3600.0  # a leftover in tmp/ is swept when it is older and no living process has locked it
@@ -84,12 +87,15 @@ class _Entry:
     used_at: float
     size: int
     folder: Path
+    leave: Callable[[], bool]  # removes it; False where somebody holds it
 
 
 class Cache:
     """A content-addressed store under `root` that keeps itself below `cap_bytes`.
 
-    cap_bytes None: 20 GiB or a tenth of the free disk (with what the cache holds), whichever is less.
+    The cap holds for entries and for what was unpacked, less what a living process has unpacked: that cannot go, and
+    must not drive out the rest. cap_bytes None: 20 GiB or a tenth of the free disk (with what the cache holds),
+    whichever is less.
     """
 
     def __init__(self, root: Path, cap_bytes: int | None = None, disk: Disk | None = None) -> None:
@@ -178,10 +184,10 @@ class Cache:
 
     @property
     def cap_bytes(self) -> int:
-        """How large features and results may become together."""
+        """How large features, results and what was unpacked may become together."""
         if self._cap is None:
             self._disk.make_folder(self.root)
-            within_reach = shutil.disk_usage(self.root).free + sum(entry.size for entry in self._entries())
+            within_reach = shutil.disk_usage(self.root).free + sum(entry.size for entry in self._all())
             self._cap = min(DEFAULT_CAP_BYTES, int(DEFAULT_FREE_SHARE * within_reach))
         return self._cap
 
@@ -193,13 +199,13 @@ class Cache:
         return {area: {"entries": len(sizes), "bytes": sum(sizes)} for area, sizes in found.items()}
 
     def clear(self, graphs: bool = False, data: bool = False) -> int:
-        """Remove all entries that no process holds, and what was unpacked; returns the bytes freed.
+        """Remove all entries and all that was unpacked that no process holds; returns the bytes freed.
 
         graphs: converted graphs too. data: those that came as Python objects too, which no run can go on without.
         """
-        freed = sum(entry.size for entry in self._entries() if self._evict(entry.folder))
+        freed = sum(entry.size for entry in self._all() if entry.leave())
         sizes = self.sizes()
-        for area in ("unpacked", *(["graphs"] if graphs else []), *(["shelf"] if data else [])):
+        for area in (*(["graphs"] if graphs else []), *(["shelf"] if data else [])):
             if (self.root / area).exists():
                 freed += sizes[area]["bytes"]
                 self._remove(self.root / area)
@@ -209,13 +215,13 @@ class Cache:
 
     def shrink(self) -> None:
         """Evict the least recently used entries that nobody holds, until the cache is well below its cap."""
-        entries = sorted(self._entries(), key=lambda entry: (entry.used_at, entry.folder))
+        entries = sorted(self._all(), key=lambda entry: (entry.used_at, entry.folder))
         used, goal = sum(entry.size for entry in entries), EVICT_TO * self.cap_bytes
         if used > self.cap_bytes:
             for entry in entries[:-1]:  # the newest stays: it is about to be read
                 if used <= goal:
                     break
-                used -= entry.size if self._evict(entry.folder) else 0
+                used -= entry.size if entry.leave() else 0
         self._used = used
 
     def sweep(self, older_than_seconds: float = STALE_SECONDS) -> None:
@@ -295,7 +301,7 @@ class Cache:
     def _count(self, added: int) -> None:
         if self._used is None:
             self.sweep()
-            self._used = sum(entry.size for entry in self._entries())
+            self._used = sum(entry.size for entry in self._all())
         else:
             self._used += added
         if self._used > self.cap_bytes:
@@ -306,7 +312,14 @@ class Cache:
             for folder in (self.root / area).glob("*/*"):
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # evicted while we were counting
                     size = sum(file.stat().st_size for file in os.scandir(folder))
-                    yield _Entry((folder / MANIFEST).stat().st_mtime, size, folder)
+                    used_at = (folder / MANIFEST).stat().st_mtime
+                    yield _Entry(used_at, size, folder, partial(self._evict, folder))
+
+    def _all(self) -> Iterator[_Entry]:
+        """All that the cap holds for."""
+        yield from self._entries()
+        for each in idle(self.root):
+            yield _Entry(each.used_at, each.size, each.home, partial(removed, each.home))
 
     def _evict(self, folder: Path) -> bool:
         try:

@@ -18,7 +18,9 @@ def cache(
 ) -> None:
     """Show what is kept so that nothing is computed twice, or clear it.
 
-    The environment variable KEIKI_CACHE names its folder, KEIKI_CACHE_GB how large it may become.
+    The environment variable KEIKI_CACHE names its folder, KEIKI_CACHE_GB how large features, results and unpacked files
+    may become together. It does not hold for converted graphs, nor for the shelf: data given as Python objects, which
+    runs refer to.
 
     \b
     Examples:
@@ -39,7 +41,10 @@ def cache(
         return
     if clear:
         output.emit(f"freed {size(freed)}")
-    output.emit(f"{store.root} (features and results together at most {size(store.cap_bytes)})")
+    most = size(store.cap_bytes)
+    output.emit(
+        f"{store.root} (features, results and unpacked together at most {most}; graphs and shelf without limit)"
+    )
     rows = [(area, str(each["entries"]), size(each["bytes"])) for area, each in sizes.items()]
     output.emit_table(("area", "entries", "size"), rows)
 

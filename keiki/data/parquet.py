@@ -18,10 +18,11 @@ from keiki.core.errors import DataError
 from keiki.core.files import digest, sha256_file
 from keiki.data.names import listing
 from keiki.data.picture import sniff
-from keiki.data.rows import Table, refuse_too_wide, unique
+from keiki.data.rows import Table, refuse_too_large, refuse_too_wide, unique
 from keiki.data.sources.arrow import cells_of
 from keiki.data.sources.layout import part_column
-from keiki.data.sources.unpacked import unpacked
+from keiki.data.sources.places import walled
+from keiki.data.sources.unpacked import archive_of, unpacked
 from keiki.data.task import PARTS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def read_parquet(paths: Sequence[Path]) -> Table:
                 f"{listing(files[0].names, 8)}.",
                 hint="Give one of the files.",
             )
+    refuse_too_large(paths[0], sum(each.n_rows for each in files), len(files[0].names))
     notes = dict.fromkeys(note for each in files for note in each.notes)
     table = Table(unique(list(files[0].names)), notes=list(notes))
     counts = []
@@ -74,7 +76,8 @@ class _File:
         with _told(path):
             self.file = pq.ParquetFile(path)
             self.schema: pa.Schema = self.file.schema_arrow
-        _refuse(path, self.schema.names, self.file.metadata.num_rows)
+        self.n_rows: int = self.file.metadata.num_rows
+        _refuse(path, self.schema.names, self.n_rows)
         features = _features(self.schema)
         foreign = {name: _FOREIGN[each["_type"]] for name, each in features.items() if each["_type"] in _FOREIGN}
         self.names = [name for name in self.schema.names if not _INDEX.fullmatch(name) and name not in foreign]
@@ -143,19 +146,25 @@ def _refuse(path: Path, names: Sequence[str], n_rows: int) -> None:
 def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
     """What the `datasets` library leaves in a file of its columns; nothing where something else wrote it."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = _remark(schema, b"huggingface")["info"]["features"]
         described = {name: each for name, each in features.items() if isinstance(each, dict)}
         return {name: each for name, each in described.items() if isinstance(each.get("_type"), str)}
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         return {}
 
 
 def _own_notes(schema: pa.Schema) -> list[str]:
     """What was remarked when keiki wrote the file."""
-    with contextlib.suppress(ValueError):
-        found = json.loads((schema.metadata or {}).get(NOTES, b"[]"))
-        return [str(each) for each in found] if isinstance(found, list) else []
-    return []
+    found = _remark(schema, NOTES)
+    return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def _remark(schema: pa.Schema, key: bytes) -> Any:
+    """What a program wrote into the file for itself; None where that cannot be read, for the data do without it."""
+    try:
+        return json.loads((schema.metadata or {})[key])
+    except (KeyError, ValueError, RecursionError):
+        return None
 
 
 def _add_parts(table: Table, files: Sequence[_File], counts: Sequence[int]) -> None:
@@ -181,9 +190,9 @@ def _laid_out(files: Sequence[_File], column: str) -> list[Path | None]:
 
 
 def _beside(file: _File, name: str) -> Path | None:
-    """A picture that the table only names."""
-    folder = file.path.parent
-    return folder / name if name else None
+    """A picture that the table only names; it has to lie beside it, or below."""
+    folder = file.path.absolute().parent
+    return walled(folder / name, [archive_of(folder) or folder]) if name else None
 
 
 def _lay_out(file: _File, column: str, folder: Path) -> list[tuple[str, str]]:

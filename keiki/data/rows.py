@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keiki.core.errors import DataError, UnreadableItem
@@ -20,10 +20,14 @@ from keiki.data.task import Skipped
 
 SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json"})
 MOST_COLUMNS = 16_384  # as many as a spreadsheet has
+MOST_CELLS = 20_000_000  # rows times columns, empty ones included; a few gigabytes of memory
 _JSON = frozenset({".jsonl", ".ndjson", ".json"})
 _TABS = frozenset({".tsv", ".tab"})
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _LOOKED_AT = 50  # rows that the delimiter is told from
+_AGAIN = 10  # times the length of a table that is read again where quotes do not match; then lines stand alone
+_SPARSE = 1_000_000  # cells from which on so many of them must be filled:
+_FILLED = 0.02
 _SAID = re.compile(r'\s*"?sep=([,;|\t])"?\s*', re.IGNORECASE)  # first line of tables that are meant for Excel
 _LIMIT = threading.Lock()
 
@@ -143,6 +147,33 @@ def refuse_too_wide(path: Path, n_columns: int) -> None:
         )
 
 
+def refuse_too_large(path: Path, n_rows: int, n_columns: int, n_filled: int | None = None) -> None:
+    """Raise DataError where rows times columns are more than fit into memory; asked before they are laid out.
+
+    n_filled: how many cells hold something, where a file says only that. Few of very many are refused as well: what a
+    table costs must not grow with the square of its file.
+    """
+    if n_rows * n_columns > MOST_CELLS:
+        raise DataError(
+            f"The table '{path}' has {n_rows:,} rows of {n_columns:,} columns; the limit is {MOST_CELLS:,} cells.",
+            hint="Take a sample of the rows, or leave out columns.",
+        )
+    if n_filled is not None and is_hollow(n_rows, n_columns, n_filled):
+        raise DataError(
+            f"The table '{path}' has {n_rows:,} rows of {n_columns:,} columns, and only {n_filled:,} cells are filled.",
+            hint="Give all rows the same columns.",
+        )
+
+
+def is_hollow(n_rows: int, n_columns: int, n_filled: int) -> bool:
+    """Whether a table is large only because nearly all of its cells are empty.
+
+    >>> is_hollow(10_000, 1_000, 40_000), is_hollow(1_000_000, 5, 1_000_000)
+    (True, False)
+    """
+    return n_rows * n_columns > _SPARSE and n_filled < _FILLED * n_rows * n_columns
+
+
 def _refuse_others(path: Path, data: bytes) -> None:
     found = next(((what, cure) for start, what, cure in _OTHERS if data.startswith(start)), None)
     if found is None and _PAGE.match(data):
@@ -191,52 +222,63 @@ def _from_csv(path: Path, text: str) -> Table:
     table = Table(unique([cell.strip() for cell in header.cells]))
     if delimiter != usual and not said:
         table.notes.append(f"'{path.name}' is separated by {_DELIMITERS[delimiter]}.")
+    alone = 0
     for number, record in enumerate(found, start=1):
+        alone = alone or (record.line if record.alone else 0)
         wrong = record.wrong or _ragged(record, len(table.columns))
         if wrong:
             table.skipped.append(SkippedRow(f"row {number} (line {record.line})", wrong, number=number))
         elif any(cell.strip() for cell in record.cells):  # a row of nothing but delimiters is an empty line
             table.add(record.cells[: len(table.columns)], number)
+    if alone:
+        table.notes.append(
+            f"So many quotes of '{path.name}' do not match that from line {alone} on every line was read as a row."
+        )
     return table
 
 
 @dataclass(frozen=True)
 class _Record:
-    """One row as it stands in the file: its first line, its cells, and what is wrong with it."""
+    """One row as it stands in the file: its first line, its cells, and what is wrong with it.
+
+    lines: how many were read for it. alone: no more than one was looked at.
+    """
 
     line: int
     cells: list[str]
     wrong: str = ""
     lines: int = 1
+    alone: bool = False
 
 
 def _records(lines: list[str], delimiter: str, width: int | None = None) -> Iterator[_Record]:
     """The rows in order. A quote that is opened and never closed costs its own line, not the rest of the file.
 
-    Rows of several lines whose number of cells is wrong are such a case too: reading goes on at their second line.
+    Rows of several lines whose number of cells is wrong are such a case too: reading goes on at their second line. That
+    is what makes lines be read again; where they add up to _AGAIN times the table, the lines left are read one by one.
     """
-    start = 0
+    start, spare = 0, _AGAIN * sum(map(len, lines))
     while start < len(lines):
-        for record in _run(lines, start, delimiter):
+        alone = spare <= 0
+        for record in _run(lines, start, start + 1 if alone else len(lines), delimiter):
             if record.cells and width is None:
                 width = len(record.cells)
-            torn = record.wrong or (record.lines > 1 and len(record.cells) != width)
-            if torn:
-                yield _Record(record.line, record.cells, record.wrong or "a quote is opened and not closed")
+            if record.wrong or (record.lines > 1 and len(record.cells) != width):
+                wrong = record.wrong or "a quote is opened and not closed"
+                yield replace(record, wrong=wrong, alone=alone)
+                spare -= sum(len(lines[i]) for i in range(record.line - 1, record.line - 1 + record.lines))
                 start = record.line
                 break
             start = record.line - 1 + record.lines
             if record.cells:
-                yield record
-        else:
-            return
+                yield replace(record, alone=alone) if alone else record
 
 
-def _run(lines: list[str], start: int, delimiter: str) -> Iterator[_Record]:
-    """Rows from line number `start` (0 = first) on, up to the first that the reader cannot make sense of."""
+def _run(lines: list[str], start: int, stop: int, delimiter: str) -> Iterator[_Record]:
+    """Rows of the lines from `start` (0 = first) to `stop`, up to the first that the reader cannot make sense of."""
     with _LIMIT:
         csv.field_size_limit(sys.maxsize)
-    reader = csv.reader((lines[i] for i in range(start, len(lines))), delimiter=delimiter, strict=True)
+    reader = csv.reader((lines[i] for i in range(start, stop)), delimiter=delimiter, strict=True)
     before = 0
     while True:
         try:
@@ -244,7 +286,7 @@ def _run(lines: list[str], start: int, delimiter: str) -> Iterator[_Record]:
         except StopIteration:
             return
         except csv.Error:
-            yield _Record(start + before + 1, [], "its quotes do not match")
+            yield _Record(start + before + 1, [], "its quotes do not match", reader.line_num - before)
             return
         yield _Record(start + before + 1, cells, lines=reader.line_num - before)
         before = reader.line_num
@@ -265,7 +307,7 @@ def _delimiter(lines: list[str], usual: str) -> str:
     sample = [line for line in lines[: 4 * _LOOKED_AT] if line.strip()][:_LOOKED_AT]
 
     def score(delimiter: str) -> tuple[float, bool, int]:
-        counts = Counter(len(record.cells) for record in _run(sample, 0, delimiter) if record.cells)
+        counts = Counter(len(record.cells) for record in _run(sample, 0, len(sample), delimiter) if record.cells)
         width, times = max(counts.items(), key=lambda pair: (pair[1], pair[0]), default=(0, 0))
         same = times / max(1, sum(counts.values()))
         return (round(same, 1) if width > 1 else 0.0), delimiter == usual, width
@@ -283,6 +325,7 @@ def _from_json(path: Path, text: str) -> Table:
             table.skipped.append(SkippedRow(f"row {number}", wrong or "not an object with named values", number=number))
     table.columns = list(dict.fromkeys(str(name) for _, each in objects for name in each))
     refuse_too_wide(path, len(table.columns))
+    refuse_too_large(path, len(objects), len(table.columns), sum(len(each) for _, each in objects))
     for number, each in objects:
         table.add([cell_text(each.get(name)) for name in table.columns], number)
     return table

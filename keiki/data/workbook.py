@@ -21,12 +21,11 @@ from keiki.core.errors import DataError
 from keiki.core.options import near_miss
 from keiki.data.names import listing
 from keiki.data.picture import quiet
-from keiki.data.rows import MOST_COLUMNS, Table, cell_text, unique
+from keiki.data.rows import MOST_CELLS, MOST_COLUMNS, Table, cell_text, is_hollow, unique
 from keiki.data.sources.archive import opened
 from keiki.data.sources.base import MARK
 
 MOST_ROWS = 1_048_576  # of a sheet, by the format
-MOST_CELLS = 30_000_000  # rows times columns, empty ones included
 _OLD = b"\xd0\xcf\x11\xe0"  # .xls, and every protected workbook
 _ADDRESS = re.compile(r"([A-Za-z]{1,7})(\d{1,12})")
 
@@ -36,7 +35,7 @@ def read_workbook(path: Path, sheet: str | None = None) -> Table:
     _refuse_old(path)
     with opened(path, "spreadsheet") as archive, quiet(), path.open("rb") as file:
         try:
-            return _table(path, _chosen(path, _sheets(archive, file, sheet), sheet))
+            return _table(path, _chosen(path, _sheets(path, archive, file, sheet), sheet))
         except DataError:
             raise
         except Exception as problem:  # what a reader raises on damaged bytes is not a closed list
@@ -61,48 +60,71 @@ def _refuse_old(path: Path) -> None:
 @dataclass
 class _Sheet:
     """What stands in a sheet: of each row with something in it its number and cells (column from 1, text); the width;
-    merged ranges and formulas without a value, by address."""
+    how many cells hold something; merged ranges and formulas without a value, by address."""
 
     name: str
     rows: list[tuple[int, list[tuple[int, str]]]] = field(default_factory=list)
     width: int = 0
+    n_filled: int = 0
     merged: list[str] = field(default_factory=list)
     hollow: list[str] = field(default_factory=list)
 
 
-def _sheets(archive: zipfile.ZipFile, file: IO[bytes], wanted: str | None) -> list[_Sheet]:
+def _sheets(path: Path, archive: zipfile.ZipFile, file: IO[bytes], wanted: str | None) -> list[_Sheet]:
     """The sheets of a workbook; hidden ones, and those that are not wanted, only by name."""
     from openpyxl import load_workbook
 
     book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    found = []
+    found, limit = [], _Limit(path)
     for each in book.worksheets:
         sheet = _Sheet(each.title)
         if each.title.casefold() == wanted.casefold() if wanted else each.sheet_state == "visible":
             cells = _Cells(each._shared_strings, book._date_formats, book._timedelta_formats, book.epoch)
-            _fill(sheet, archive, each._worksheet_path, cells)
+            _fill(sheet, archive, each._worksheet_path, cells, limit)
         found.append(sheet)
     return found
 
 
-def _fill(sheet: _Sheet, archive: zipfile.ZipFile, member: str, cells: _Cells) -> None:
+@dataclass
+class _Limit:
+    """How many cells of all sheets have been read, empty ones included; it ends a reading that would never end."""
+
+    path: Path
+    n_cells: int = 0
+    n_in_row: int = 0
+
+    def count(self) -> None:
+        self.n_cells += 1
+        self.n_in_row += 1
+        if self.n_in_row > MOST_COLUMNS or self.n_cells > MOST_CELLS:
+            raise DataError(
+                f"The spreadsheet '{self.path}' has more than {MOST_CELLS:,} cells, or {MOST_COLUMNS:,} in a row.",
+                hint="Take a sample of the rows, or leave out columns.",
+            )
+
+
+def _fill(sheet: _Sheet, archive: zipfile.ZipFile, member: str, cells: _Cells, limit: _Limit) -> None:
     """One pass over the XML of a sheet."""
     number = 0
     with archive.open(member) as stream:
-        for row in _elements(stream, sheet.merged):
+        for row in _elements(stream, sheet.merged, limit):
             number = int(float(row.get("r") or number + 1))
             found = [(_column(cell, at), cell) for at, cell in enumerate(row, start=1) if cell.tag.endswith("}c")]
             sheet.hollow += [cell.get("r") or f"row {number}" for _, cell in found if _is_hollow(cell)]
             filled = [(column, text) for column, cell in found if (text := cells.text(cell))]
             if filled:
                 sheet.rows.append((number, filled))
+                sheet.n_filled += len(filled)
                 sheet.width = max(sheet.width, *(column for column, _ in filled))
 
 
-def _elements(stream: IO[bytes], merged: list[str]) -> Iterator[ElementTree.Element]:
+def _elements(stream: IO[bytes], merged: list[str], limit: _Limit) -> Iterator[ElementTree.Element]:
     """The rows of a sheet, one at a time; merged ranges, which follow them, are added to `merged`."""
     for _, node in ElementTree.iterparse(stream, events=("end",)):
-        if node.tag.endswith("}row"):
+        if node.tag.endswith("}c"):
+            limit.count()
+        elif node.tag.endswith("}row"):
+            limit.n_in_row = 0
             yield node
             node.clear()  # or the whole sheet would gather in memory
         elif node.tag.endswith("}mergeCell"):
@@ -260,7 +282,8 @@ def _refuse_extent(path: Path, sheet: _Sheet) -> None:
             f"The spreadsheet '{path}' has cells beyond row {MOST_ROWS:,} or column {MOST_COLUMNS:,}.",
             hint="It is damaged; open it, and save it anew as .xlsx or .csv.",
         )
-    if len(sheet.rows) * sheet.width > MOST_CELLS:
+    n_rows = len(sheet.rows)
+    if n_rows * sheet.width > MOST_CELLS or is_hollow(n_rows, sheet.width, sheet.n_filled):
         raise DataError(
             f"Sheet '{sheet.name}' of '{path}' reaches to row {last:,} and column {sheet.width:,}: too large.",
             hint="Delete what stands far off the table, or save the table as .csv.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from keiki.core.errors import KeikiError
+from keiki.core.places import cache_root
 from keiki.data.facts import image_fact
 from keiki.data.health import check
 from keiki.data.load import read_pieces
@@ -24,8 +26,19 @@ from keiki.data.task import Skipped
 LIMIT = 5.0  # seconds
 Outcome = Literal["refused", "skipped", "accepted", "crashed", "too slow", "wrote outside", "unclear"]
 _WRITES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "shutil.rmtree"}
-_allowed: list[str] = []
+# What reading may write below the cache: files that were unpacked, in a folder that is renamed when it is whole.
+_OWN = re.compile(
+    r"""(/unpacked
+        ( /[0-9a-f]{64}(\.lock)?
+        | /users(/[0-9]+-[0-9a-f]{8}\.(lock|txt))?
+        | /\.part-\w+( /files(/.*)? | /old(/.*)? | /entry\.json | /\.part-\w+\.json )?
+        )?
+    )?""",
+    re.VERBOSE | re.DOTALL,
+)
+_watching: list[str] = []
 _strays: list[str] = []
+sys.dont_write_bytecode = True  # modules that are imported while data are read
 
 
 @dataclass(frozen=True)
@@ -41,12 +54,12 @@ class TooSlow(BaseException):
     """Not an Exception: nothing that handles errors may swallow it."""
 
 
-def judge(path: Path, request: Request, home: Path) -> Verdict:
-    """Read the data at `path`; files may be written below `home` alone."""
+def judge(path: Path, request: Request) -> Verdict:
+    """Read the data at `path`; nothing may be written but what reading unpacks, where it belongs in the cache."""
     _strays.clear()
     start = time.perf_counter()
     try:
-        with _watched(home), _limited():
+        with _watched(), _limited():
             skipped = read_like_fit(path, request)
         outcome, told = ("skipped" if skipped else "accepted"), "; ".join(f"{s.id}: {s.reason}" for s in skipped)
     except KeikiError as error:
@@ -97,25 +110,30 @@ def _limited() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _watched(home: Path) -> Iterator[None]:
-    _allowed.append(os.path.realpath(home))
+def _watched() -> Iterator[None]:
+    _watching.append(os.path.realpath(cache_root()))
     try:
         yield
     finally:
-        _allowed.clear()
+        _watching.clear()
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     """Python's own hook sees every opening, making and renaming of files; it can't be removed, so it sleeps."""
-    if not _allowed or event not in _WRITES or not arguments:
+    if not _watching or event not in _WRITES or not arguments:
         return
     if event == "open" and not _opens_for_writing(arguments):
         return
     for place in arguments[:2] if event in ("os.rename", "os.link", "os.symlink") else arguments[:1]:
         if isinstance(place, str | bytes | os.PathLike):
             real = os.path.realpath(os.path.join(_base(event, arguments), os.fsdecode(place)))
-            if not real.startswith(_allowed[0]) and not real.startswith("/dev/"):
+            if not _is_own(real) and not real.startswith("/dev/"):
                 _strays.append(f"{event} {real}")
+
+
+def _is_own(real: str) -> bool:
+    root = _watching[0]
+    return real.startswith(root) and _OWN.fullmatch(real[len(root) :]) is not None
 
 
 def _base(event: str, arguments: tuple[Any, ...]) -> str:

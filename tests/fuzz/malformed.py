@@ -107,7 +107,7 @@ def noise_after_a_picture_header(folder: Path, rng: Rng) -> Case:
     return _among_sound(folder, rng, "bad.png", start + rng.bytes(int(rng.integers(8, 400))))
 
 
-def _table(folder: Path, name: str, data: bytes, request: Request | None = None, bad: str | None = None) -> Case:
+def table(folder: Path, name: str, data: bytes, request: Request | None = None, bad: str | None = None) -> Case:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
     return Case(folder / name, request or Request(), bad)
@@ -116,7 +116,7 @@ def _table(folder: Path, name: str, data: bytes, request: Request | None = None,
 @kind
 def table_without_the_column(folder: Path, rng: Rng) -> Case:
     asked = Request(label=f"label {rng.integers(1000)}")
-    return _table(folder, "t.csv", sound.csv(rng), asked)
+    return table(folder, "t.csv", sound.csv(rng), asked)
 
 
 @kind
@@ -124,7 +124,7 @@ def ragged_row(folder: Path, rng: Rng) -> Case:
     lines = sound.csv(rng).decode().splitlines()
     at = int(rng.integers(1, len(lines)))
     lines.insert(at, "a,b,c" + ",d" * int(rng.integers(5)))
-    return _table(folder, "t.csv", "\n".join(lines).encode(), bad=f"row {at} (line {at + 1})")
+    return table(folder, "t.csv", "\n".join(lines).encode(), bad=f"row {at} (line {at + 1})")
 
 
 @kind
@@ -132,18 +132,18 @@ def row_without_label(folder: Path, rng: Rng) -> Case:
     lines = sound.csv(rng).decode().splitlines()
     at = int(rng.integers(1, len(lines)))
     lines.insert(at, f'"{sound.sentence(rng)}",' + ("", "NaN", "null", " ")[int(rng.integers(4))])
-    return _table(folder, "t.csv", "\n".join(lines).encode(), bad=f"row {at}")
+    return table(folder, "t.csv", "\n".join(lines).encode(), bad=f"row {at}")
 
 
 @kind
 def nothing_but_column_names(folder: Path, rng: Rng) -> Case:
-    return _table(folder, "t.csv", b"text,label" + b"\n" * int(rng.integers(4)))
+    return table(folder, "t.csv", b"text,label" + b"\n" * int(rng.integers(4)))
 
 
 @kind
 def utf16_cut_in_half_a_letter(folder: Path, rng: Rng) -> Case:
     data = sound.csv(rng).decode().encode("utf-16")
-    return _table(folder, "t.csv", data[: len(data) // 2 * 2 - 1 - 2 * int(rng.integers(20))])
+    return table(folder, "t.csv", data[: len(data) // 2 * 2 - 1 - 2 * int(rng.integers(20))])
 
 
 @kind
@@ -151,46 +151,46 @@ def broken_json_line(folder: Path, rng: Rng) -> Case:
     lines = sound.jsonl(rng).decode().splitlines()
     at = int(rng.integers(1, len(lines)))
     lines[at] = lines[at][: int(rng.integers(1, len(lines[at]) - 1))]
-    return _table(folder, "t.jsonl", "\n".join(lines).encode(), bad=f"row {at + 1}")
+    return table(folder, "t.jsonl", "\n".join(lines).encode(), bad=f"row {at + 1}")
 
 
 @kind
 def json_that_is_no_list(folder: Path, rng: Rng) -> Case:
     values = ({"text": "a"}, 7, "text", None, {"data": [{"text": "a", "label": "b"}]})
-    return _table(folder, "t.json", json.dumps(values[int(rng.integers(len(values)))]).encode())
+    return table(folder, "t.json", json.dumps(values[int(rng.integers(len(values)))]).encode())
 
 
 @kind
 def json_of_endless_depth(folder: Path, rng: Rng) -> Case:
     deep = int(rng.integers(5_000, 100_000))
-    return _table(folder, "t.json", (b"[", b'{"a":')[int(rng.integers(2))] * deep)
+    return table(folder, "t.json", (b"[", b'{"a":')[int(rng.integers(2))] * deep)
 
 
 @kind
 def spreadsheet_that_is_none(folder: Path, rng: Rng) -> Case:
-    return _table(folder, "t.xlsx", rng.bytes(int(rng.integers(1, 500))))
+    return table(folder, "t.xlsx", rng.bytes(int(rng.integers(1, 500))))
 
 
 @kind
 def truncated_spreadsheet(folder: Path, rng: Rng) -> Case:
-    return _table(folder, "t.xlsx", _cut(sound.xlsx(rng), rng, most=0.95))
+    return table(folder, "t.xlsx", _cut(sound.xlsx(rng), rng, most=0.95))
 
 
 @kind
 def truncated_parquet(folder: Path, rng: Rng) -> Case:
-    return _table(folder, "t.parquet", _cut(sound.parquet(rng), rng, most=0.95))
+    return table(folder, "t.parquet", _cut(sound.parquet(rng), rng, most=0.95))
 
 
 @kind
 def truncated_arrays(folder: Path, rng: Rng) -> Case:
-    return _table(folder, "t.npz", _cut(sound.npz(rng), rng, most=0.95))
+    return table(folder, "t.npz", _cut(sound.npz(rng), rng, most=0.95))
 
 
 @kind
 def arrays_of_python_objects(folder: Path, rng: Rng) -> Case:
     out = io.BytesIO()
     np.savez(out, X=np.array([{"a": int(rng.integers(9))}] * 8, dtype=object), y=np.array(["a", "b"] * 4))
-    return _table(folder, "t.npz", out.getvalue())
+    return table(folder, "t.npz", out.getvalue())
 
 
 def _zip(folder: Path, rng: Rng, name: str, data: bytes, **attributes: int) -> Case:
@@ -203,7 +203,7 @@ def _zip(folder: Path, rng: Rng, name: str, data: bytes, **attributes: int) -> C
         for key, value in attributes.items():
             setattr(info, key, value)
         archive.writestr(info, data, zipfile.ZIP_DEFLATED)
-    return _table(folder, "t.zip", out.getvalue())
+    return table(folder, "t.zip", out.getvalue())
 
 
 @kind
@@ -226,7 +226,7 @@ def zip_with_a_link(folder: Path, rng: Rng) -> Case:
 
 @kind
 def encrypted_zip(folder: Path, rng: Rng) -> Case:
-    case = _table(folder, "t.zip", sound.zipped(rng))
+    case = table(folder, "t.zip", sound.zipped(rng))
     data = bytearray(case.path.read_bytes())
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = data.find(mark)
@@ -239,12 +239,12 @@ def encrypted_zip(folder: Path, rng: Rng) -> Case:
 
 @kind
 def truncated_zip(folder: Path, rng: Rng) -> Case:
-    return _table(folder, "t.zip", _cut(sound.zipped(rng), rng, most=0.95))
+    return table(folder, "t.zip", _cut(sound.zipped(rng), rng, most=0.95))
 
 
 @kind
 def zip_with_a_wrong_checksum(folder: Path, rng: Rng) -> Case:
-    case = _table(folder, "t.zip", sound.zipped(rng))
+    case = table(folder, "t.zip", sound.zipped(rng))
     data = bytearray(case.path.read_bytes())
     at = data.find(b"PK\x01\x02")
     data[at + 16 + int(rng.integers(4))] ^= 1 + int(rng.integers(255))
@@ -262,7 +262,7 @@ def nothing_but_a_zip_in_a_zip(folder: Path, rng: Rng) -> Case:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("inner.zip", sound.zipped(rng))
-    return _table(folder, "t.zip", out.getvalue())
+    return table(folder, "t.zip", out.getvalue())
 
 
 @kind
@@ -278,16 +278,16 @@ def metadata_of_other_classes(folder: Path, rng: Rng) -> Case:
 @kind
 def one_class_alone(folder: Path, rng: Rng) -> Case:
     lines = ["text,label", *(f"{sound.sentence(rng)} {i},same" for i in range(int(rng.integers(2, 20))))]
-    return _table(folder, "t.csv", "\n".join(lines).encode())
+    return table(folder, "t.csv", "\n".join(lines).encode())
 
 
 @kind
 def labels_that_are_measured(folder: Path, rng: Rng) -> Case:
     lines = ["text,label", *(f"{sound.sentence(rng)} {i},{rng.normal():.6f}" for i in range(60))]
-    return _table(folder, "t.csv", "\n".join(lines).encode())
+    return table(folder, "t.csv", "\n".join(lines).encode())
 
 
 @kind
 def unknown_format(folder: Path, rng: Rng) -> Case:
     suffix = (".docx", ".pkl", ".h5", ".sqlite", ".rar", ".tar.gz")[int(rng.integers(6))]
-    return _table(folder, f"t{suffix}", rng.bytes(100))
+    return table(folder, f"t{suffix}", rng.bytes(100))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from keiki.data.names import printable
 from keiki.data.picture import SUFFIXES as PICTURES
 from keiki.data.sources.layout import is_system
+from keiki.data.sources.unpacked import archive_of
 
 TEXTS = frozenset({".txt"})
 MOST_FILES = 200_000  # below a folder; beyond, only names count that fit as they stand
@@ -22,10 +23,15 @@ class Places:
     A name that does not fit as it stands may differ by back slashes, capitals, composed letters (NFC or NFD), a suffix
     that is left out, folders in between, or the folders of another machine in front. It counts where exactly one file
     fits; the folder is listed for that only once, and only if asked.
+
+    table: where the names stand, if that is elsewhere. A table on the disk may name any file; one that came out of an
+    archive was written by somebody else, and means what lies in the archive (or below `base`) alone.
     """
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, table: Path | None = None) -> None:
         self.base = base
+        archive = archive_of(table or base)
+        self._walls = [] if archive is None else [archive, Path(os.path.abspath(base))]
         self._index: dict[str, Path | None] | None = None
 
     def find(self, cells: Sequence[str], search: bool = True) -> list[Path]:
@@ -38,8 +44,8 @@ class Places:
 
     def plain(self, cell: str) -> Path:
         """The path that a cell spells, below `base` unless it is absolute."""
-        path = self.base / printable(cell)
-        turned = self.base / printable(cell).replace("\\", "/")
+        path = walled(self.base / printable(cell), self._walls)
+        turned = walled(self.base / printable(cell).replace("\\", "/"), self._walls)
         return turned if turned != path and is_file(turned) else path
 
     def said(self, column: str, cells: Sequence[str], paths: Sequence[Path]) -> tuple[str, ...]:
@@ -65,6 +71,20 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def walled(path: Path, walls: Sequence[Path]) -> Path:
+    """The path itself if it lies in one of the folders, or there are none; else what it means if the first were all.
+
+    >>> walled(Path("/data/a/../1.png"), [Path("/data/a"), Path("/data")]).as_posix()
+    '/data/a/../1.png'
+    >>> walled(Path("/data/a/../../etc/passwd"), [Path("/data")]).as_posix()
+    '/data/etc/passwd'
+    """
+    place = Path(os.path.abspath(path))
+    if not walls or any(wall in place.parents for wall in walls):
+        return path
+    return walls[0] / place.relative_to(place.anchor)
 
 
 def _key(name: str) -> str:

@@ -37,7 +37,7 @@ def table_dataset(table: Table, path: Path, request: Request, base: Path | None 
     if not table.embedded and holds_numbers(table, request):
         return number_dataset(table, path, request)
     folder = request.files if request.files is not None else base or path.parent
-    places = Places(folder)
+    places = Places(folder, path)
     columns = choose(table, path, folder, request, places)
     found = _Found(table, columns, places, request.labelled)
     for i in range(len(table.rows)):

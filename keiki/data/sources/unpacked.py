@@ -4,7 +4,8 @@
     <cache>/unpacked/<key>/entry.json     the length of every file, and what was remarked while unpacking
 
 The key is a digest of the packed file, so equal files are unpacked once and a changed one anew. A folder appears by
-renaming, whole or not at all; where files are missing or of another length it is made again.
+renaming, whole or not at all; where files are missing or of another length it is made again. Once no living process
+uses it, the cache counts it against its cap, and may remove it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from keiki.core.errors import DataError
 from keiki.core.files import TEMPORARY, read_json, write_json, writing_folder
 from keiki.core.places import cache_root
+from keiki.data.sources.holds import USERS, held, hold
 
 AREA = "unpacked"
 FORMAT = 1  # of what is kept; a new number unpacks everything anew
@@ -39,17 +43,68 @@ def unpacked(key: str, size: int, fill: Callable[[Path], Any]) -> tuple[Path, An
     home = root / key
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f"{key}.lock"):
+        with FileLock(_lock(home)):
+            hold(root, key)
             entry = _sound(home)
             if entry is None:
                 _refuse_full_disk(root, size)
                 _sweep(root)
                 entry = _filled(home, fill)
+            os.utime(home / _ENTRY)
     except OSError as problem:
         raise DataError(
             f"Nothing can be unpacked into '{root}': {problem.strerror or problem}.", hint=_elsewhere()
         ) from problem
     return home / _FILES, entry["remarks"]
+
+
+def archive_of(path: Path) -> Path | None:
+    """The folder of unpacked files that `path` is or lies in; None for what did not come out of an archive."""
+    root, place = (Path(os.path.abspath(each)) for each in (cache_root() / AREA, path))
+    parts = place.relative_to(root).parts if root in place.parents else ()
+    return root.joinpath(*parts[:2]) if parts[1:2] == (_FILES,) else None
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Something unpacked that no living process uses: when it was last asked for, and its bytes."""
+
+    home: Path
+    used_at: float
+    size: int
+
+
+def idle(root: Path) -> list[Idle]:
+    """What lies unpacked below `root`, a folder of caches, and is not in use."""
+    busy = {USERS, *held(root / AREA)}
+    homes = [each for each in sorted((root / AREA).glob("*/")) if not each.name.startswith(TEMPORARY)]
+    return [Idle(each, *_told(each)) for each in homes if each.name not in busy]
+
+
+def removed(home: Path) -> bool:
+    """Whether it could be removed: not while a process unpacks or uses it, nor where the system refuses."""
+    try:
+        with FileLock(_lock(home), timeout=0):
+            if home.name in held(home.parent):
+                return False
+            temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=home.parent))
+            os.rename(home, temporary / "old")  # no reader sees a folder that is half gone
+    except (Timeout, OSError):
+        return False
+    shutil.rmtree(temporary, ignore_errors=True)  # what is left is swept later
+    return True
+
+
+def _lock(home: Path) -> Path:
+    return home.with_name(f"{home.name}.lock")
+
+
+def _told(home: Path) -> tuple[float, int]:
+    """When a folder was last asked for and its bytes, by its entry; what is damaged goes first."""
+    try:
+        return (home / _ENTRY).stat().st_mtime, sum(read_json(home / _ENTRY)["files"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0.0, 0
 
 
 def _filled(home: Path, fill: Callable[[Path], Any]) -> dict[str, Any]:

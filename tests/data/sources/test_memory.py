@@ -72,7 +72,8 @@ def test_odd_columns_become_texts_and_that_is_said(tmp_path: Path) -> None:
 
 def test_a_named_index_is_a_column(tmp_path: Path, frame: pd.DataFrame) -> None:
     found = read(shelved(frame.set_index("when"), tmp_path), Request(time="when"))
-    assert found.times is not None
+    first = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()
+    assert found.times == tuple(first + 86_400 * day for day in range(6))
 
 
 def test_a_frame_of_pictures(tmp_path: Path) -> None:

@@ -135,6 +135,18 @@ def test_rows_without_picture_are_listed(tmp_path: Path) -> None:
     assert told == [("row 2", "no picture"), ("x.png", "not a picture"), ("gone.png", "no such file")]
 
 
+@pytest.mark.parametrize("way", ["absolute", "up"])
+def test_pictures_that_a_file_only_names_lie_beside_it(tmp_path: Path, way: str) -> None:
+    (tmp_path / "secret.png").write_bytes(png(9))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "1.png").write_bytes(png(1))
+    name = str(tmp_path / "secret.png") if way == "absolute" else "../secret.png"
+    column = [{"bytes": None, "path": each} for each in ("1.png", name, "1.png")]
+    found = read(written(tmp_path / "data" / "t.parquet", {"image": column, "label": ["a", "b", "b"]}))
+    assert found.items.digests == (sha256_bytes(png(1)),) * 2
+    assert [(each.id, each.reason.split(" (")[0]) for each in found.skipped] == [(name, "no such file")]
+
+
 def test_published_shards_are_one_data_set(tmp_path: Path) -> None:
     for part, at, texts in (("train", 0, ["a b", "c d"]), ("train", 1, ["e f", "g h"]), ("test", 0, ["i j", "k l"])):
         name = f"data/{part}-0000{at}-of-00002.parquet"
@@ -175,6 +187,25 @@ def test_damage_is_one_clear_error(tmp_path: Path, damage: str) -> None:
         )
     with pytest.raises(DataError, match="damaged or none at all|has no rows"):
         read(path)
+
+
+@pytest.mark.parametrize("key", ["huggingface", "keiki"])
+def test_remarks_nested_without_end_are_none(tmp_path: Path, key: str) -> None:
+    columns = {"text": ["a b", "c d"], "label": ["x", "y"]}
+    for remark in ("[" * 100_000, '{"info":' * 100_000):
+        assert read(written(tmp_path / "t.parquet", columns, {key: remark})).items.raws == ("a b", "c d")
+
+
+def test_rows_times_columns_are_limited_over_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keiki.data.rows.MOST_CELLS", 8)
+    columns = {"text": ["a b", "c d"], "label": ["x", "y"]}
+    for i in range(2):
+        written(tmp_path / f"train-{i}.parquet", columns)
+    assert len(read(tmp_path)) == 4
+    written(tmp_path / "train-2.parquet", columns)
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile.iter_batches", lambda *_, **__: pytest.fail("read before"))
+    with pytest.raises(DataError, match="has 6 rows of 2 columns; the limit is 8 cells"):
+        read(tmp_path)
 
 
 def test_texts_that_are_no_utf8_keep_what_of_them_is(tmp_path: Path) -> None:

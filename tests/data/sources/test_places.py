@@ -64,6 +64,43 @@ def test_an_absolute_path_that_is_there_stays(tmp_path: Path) -> None:
     assert Places(tmp_path / "base").find([str(file)]) == [file]
 
 
+@pytest.mark.parametrize("name", ["secret/0.txt", "../secret/0.txt", "../../../../secret/0.txt", "absolute"])
+def test_a_table_out_of_an_archive_names_nothing_outside(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path / "cache"))
+    secret = put(tmp_path, "secret/0.txt", "cache/unpacked/secret/0.txt") / "secret" / "0.txt"
+    home = put(tmp_path / "cache" / "unpacked" / "key" / "files", "tables/t.csv", "images/1.png")
+    cell = str(secret) if name == "absolute" else name
+    for place in (home, home / "tables"):
+        assert not is_file(Places(place).plain(cell))
+        assert not is_file(Places(place).find([cell, cell.replace("/", "\\")])[0])
+    assert is_file(Places(home / "tables").find(["../images/1.png"])[0])
+    assert Places(tmp_path).plain(str(secret)) == secret
+
+
+def test_absolute_names_of_this_machine_are_looked_for_in_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path / "cache"))
+    put(tmp_path / "photos", "cat/1.png", "dog/2.png")
+    home = put(tmp_path / "cache" / "unpacked" / "key" / "files", "cat/1.png", "dog/2.png")
+    cells = [str(tmp_path / "photos" / each) for each in ("cat/1.png", "dog/2.png")]
+    assert Places(home).find(cells) == [home / "cat/1.png", home / "dog/2.png"]
+
+
+def test_files_that_the_user_named_may_lie_outside_of_the_archive_but_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path / "cache"))
+    put(tmp_path, "photos/1.png", "secret.png")
+    table = tmp_path / "cache" / "unpacked" / "key" / "files" / "t.csv"
+    asked = Places(tmp_path / "photos", table)
+    assert is_file(asked.plain("1.png"))
+    assert not is_file(asked.plain("../secret.png"))
+    assert not is_file(asked.plain(str(tmp_path / "secret.png")))
+
+
 def test_other_spellings_are_said(tmp_path: Path) -> None:
     put(tmp_path, "img/1.png", "img/2.png")
     home = Places(tmp_path)

@@ -142,6 +142,19 @@ def test_far_columns_are_refused_before_they_are_read(tmp_path: Path) -> None:
         read(path)
 
 
+def test_cells_are_counted_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = book(tmp_path / "t.xlsx", {"T": TICKETS, "U": TICKETS})
+    monkeypatch.setattr("keiki.data.workbook.MOST_CELLS", 16)
+    assert len(read(tmp_path / "t.xlsx#T")) == 3
+    monkeypatch.setattr("keiki.data.workbook.MOST_CELLS", 15)  # eight in either sheet
+    with pytest.raises(DataError, match="has more than 15 cells"):
+        read(path)
+    monkeypatch.undo()
+    patched(path, b"</row>", b"<c/>" * 16_384 + b"</row>")
+    with pytest.raises(DataError, match=r"or 16,384 in a row"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04", b"text,label\na,b\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import struct
 import warnings
@@ -118,6 +119,29 @@ def test_a_table_that_names_the_pictures_beside_it_is_taken(tmp_path: Path) -> N
     found = read(packed(tmp_path, {**pictures, "labels.csv": table.encode()}))
     assert found.labels == ("a", "b", "a", "b")
     assert any("'0.png' is 'images/0.png'" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("start", ["absolute", "../../../../secret/", "a/../../../../../secret/"])
+@pytest.mark.parametrize("name", ["train.csv", "metadata.csv", "train.jsonl"])
+def test_a_table_in_a_zip_reads_nothing_outside_of_it(tmp_path: Path, start: str, name: str) -> None:
+    (tmp_path / "secret").mkdir()
+    for i in range(4):
+        (tmp_path / "secret" / f"s{i}.png").write_bytes(picture(i))
+    start = f"{tmp_path}/secret/" if start == "absolute" else start
+    cells = ["0.png", "1.png", *(f"{start}s{i}.png" for i in range(4))]
+    files = {f"{i}.png": picture(90 + i) for i in range(2)}
+
+    def table(cells: list[str]) -> bytes:
+        rows = [{"file_name": cell, "label": "ab"[i % 2]} for i, cell in enumerate(cells)]
+        if name.endswith("jsonl"):
+            return "\n".join(map(json.dumps, rows)).encode()
+        return "\n".join(["file_name,label", *(",".join(row.values()) for row in rows)]).encode()
+
+    with pytest.raises(DataError):
+        read(packed(tmp_path, {**files, name: table(cells)}))  # most rows name what is not in it
+    found = read(packed(tmp_path, {**files, name: table([*cells[:2], *cells[:2], cells[4]])}))
+    assert len(found) == 4
+    assert [each.reason for each in found.skipped] == ["no such file"]
 
 
 def test_a_flat_zip_can_be_predicted_but_not_learned_from(tmp_path: Path) -> None:
