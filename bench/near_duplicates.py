@@ -13,7 +13,6 @@ import io
 import itertools
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.engines.plan import make_plan
 from keiki.evaluation.intervals import wilson
-from keiki.pipeline.prepare import choose_backbone, look, near_copies, read_all
+from keiki.pipeline.prepare import choose_backbone, look, read_all
 from keiki.pipeline.request import FitRequest
 
 RESULTS = Path(__file__).resolve().parent / "results" / "near_duplicates.json"
@@ -110,7 +109,7 @@ def plant(
 
 
 def measure(name: str, seed: int, changes: dict[str, Change]) -> dict[str, object]:
-    """Recall and precision of one planting, and the seconds that the search takes once features are there."""
+    """Recall and precision of one planting."""
     rng = np.random.default_rng([2026, seed])
     with tempfile.TemporaryDirectory() as place:
         planted = plant(sets(name), Path(place) / "data", rng, changes)
@@ -119,9 +118,6 @@ def measure(name: str, seed: int, changes: dict[str, Change]) -> dict[str, objec
         backbone = choose_backbone(request, "image")
         bank = FeatureBank(open_cache(), make_plan(), Record())
         seen = look(pieces, bank, backbone, [], random, Record())
-        start = time.perf_counter()
-        near_copies(seen.pieces, bank, backbone, random)
-        seconds = time.perf_counter() - start
     items = seen.pieces.data.items
     names: dict[object, list[str]] = {}
     for id, content in zip(items.ids, items.digests, strict=True):
@@ -142,7 +138,6 @@ def measure(name: str, seed: int, changes: dict[str, Change]) -> dict[str, objec
         "recall": round(len(right) / len(planted), 4),
         "precision": round(len(right) / max(1, len(found)), 4),
         "recall_by_kind": by_kind,
-        "seconds": round(seconds, 2),
         "wrong": sorted(sorted(pair) for pair in found - set(planted))[:20],
         "missed": sorted((planted[pair], *sorted(pair)) for pair in set(planted) - found)[:20],
     }

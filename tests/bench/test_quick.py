@@ -107,7 +107,9 @@ def test_engine_is_as_many_times_faster_as_torch_takes_longer():
 
 def test_the_page_has_a_row_a_figure():
     rows = [table.Figure("help", "s", ratios.median([0.2, 0.3, 0.25, 0.2, 0.3]), ("<", 0.5))]
-    page = table.markdown(rows, {"cpu": "c", "cores": 2, "load": {"least": 0.1, "most": 0.2}})
+    page = table.markdown(
+        rows, {"cpu": "c", "cores": 2, "load": {"least": 0.1, "most": 0.2}, "commits": ["0123456789ab"]}
+    )
     assert page.splitlines()[-1] == "| help | 0.25 s | 0.2 to 0.3 | 5 | < 0.5 | yes |"
 
 
@@ -142,7 +144,29 @@ def test_a_yes_needs_enough_measurements_and_a_no_does_not() -> None:
     assert good.reached is None
     assert bad.reached is False
     assert (
-        table.markdown([good], {"cpu": "x", "cores": 1, "load": {"least": 0, "most": 0}})
+        table.markdown([good], {"cpu": "x", "cores": 1, "load": {"least": 0, "most": 0}, "commits": []})
         .rstrip()
         .endswith("open, 1 of 10 |")
     )
+
+
+def test_what_was_measured_beside_old_results_tells_of_accuracy_and_not_of_time():
+    both = {"keiki": fits(10.0, accuracy=0.8), "fastai": fit(120.0, 0.7, validation_seconds=20.0)}
+    alone = {
+        "keiki": fits(99.0, accuracy=0.6),
+        "fastai": fit(120.0, 0.6, validation_seconds=20.0),
+        "fastai_commit": "0",
+    }
+    by_name = {figure.name: figure for figure in table.against_fastai({"fastai-0": both, "fastai-1": alone})}
+    assert by_name["fit / fastai fine_tune(10), as it runs"].estimate.value == pytest.approx(10 / 120)
+    assert by_name["accuracy of fit - fastai"].estimate.value == pytest.approx(5.0)
+
+
+def test_health_and_report_are_set_against_the_rest_of_the_fit():
+    cells = {
+        "report-1000": {"seconds": {"total": 26.0, "health": 2.0, "report": 4.0}},
+        "page-10000": {"report_bytes": 400_000},
+    }
+    share, page = table.reports(cells)
+    assert (share.estimate.value, share.reached) == (pytest.approx(30.0), True)
+    assert (page.estimate.value, page.unit, page.reached) == (0.4, "MB", True)
