@@ -45,15 +45,16 @@ class Engines:
     def __init__(self, plan: Plan, cache: Cache) -> None:
         self._plan = plan
         self._cache = cache
-        self._sources: dict[tuple[int, int], str] = {}  # backbone and transform -> what their engine was made from
+        # backbone and transform, held so that no other object gets their ids -> what their engine was made from
+        self._sources: dict[tuple[int, int], tuple[Backbone, Transform, str]] = {}
         self._engines: dict[str, Engine] = {}
 
     def of(self, backbone: Backbone, transform: Transform) -> Engine:
-        """The engine for prepared items of `transform`; the caller keeps both objects alive."""
+        """The engine for prepared items of `transform`."""
         asked = (id(backbone), id(transform))
         if asked not in self._sources:
-            self._sources[asked] = self._open(backbone, transform)
-        return self._engines[self._sources[asked]]
+            self._sources[asked] = (backbone, transform, self._open(backbone, transform))
+        return self._engines[self._sources[asked][-1]]
 
     def release(self) -> None:
         """Close all engines; one that is needed again is opened again, in about 50 ms."""

@@ -73,6 +73,8 @@ def _say(found: Comparison, page: Path) -> None:
     output.emit(f"\non the same {words.of(found.n, found.noun)}:")
     for pair in found.pairs:
         output.emit(f"  {comparing.verdict(pair, found.metric)}")
+        if comparing.at_odds(pair):
+            output.emit(f"    ({comparing.at_odds(pair)})")
     output.emit(f"page: {page}")
 
 

@@ -54,7 +54,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON 
         for each in findings:
             if each.cure:
                 output.emit(f"\n{each.part}: {each.cure}")
-        output.emit("\neverything works" if not n_broken else f"\n{n_broken} parts are broken")
+        broken = "1 part is broken" if n_broken == 1 else f"{n_broken} parts are broken"
+        output.emit("\neverything works" if not n_broken else f"\n{broken}")
     return 1 if n_broken else 0
 
 

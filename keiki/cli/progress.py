@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _EVERY_SECONDS = 5.0  # between two plain lines of one job
+_TELLING_SECONDS = 0.5  # a rate over less time says nothing
 
 
 @contextlib.contextmanager
@@ -106,15 +107,24 @@ class Bars:
 
 
 def pace(done: int, left: int, seconds: float) -> str:
-    """Rate and time left in words; '' while nothing can be said.
+    """Rate and time left in words; '' while nothing can be said, as where most was remembered or waits for its batch.
 
-    >>> pace(done=100, left=300, seconds=10.0)
-    ' (10/s, 30 s left)'
+    >>> pace(done=100, left=300, seconds=10.0), pace(done=26, left=0, seconds=0.0007)
+    (' (10/s, 30 s left)', '')
     """
-    if done <= 0 or seconds <= 0:
+    if done <= 0 or seconds < _TELLING_SECONDS:
         return ""
-    rate = done / seconds
-    return f" ({rate:.3g}/s, {duration(left / rate)} left)" if left else f" ({rate:.3g}/s)"
+    speed = done / seconds
+    return f" ({rate(speed)}, {duration(left / speed)} left)" if left else f" ({rate(speed)})"
+
+
+def rate(speed: float) -> str:
+    """Things a second for people.
+
+    >>> rate(0.3333), rate(36300.0)
+    ('0.333/s', '36,300/s')
+    """
+    return f"{speed:.3g}/s" if speed < 1000 else f"{speed:,.0f}/s"
 
 
 def duration(seconds: float) -> str:
@@ -152,6 +162,6 @@ def _rate_column() -> Any:
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:.3g}/s" if task.speed else "")
+            return Text(rate(task.speed) if task.speed else "")
 
     return Rate()

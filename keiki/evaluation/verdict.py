@@ -18,7 +18,7 @@ from keiki.metrics.accuracy import correct
 from keiki.metrics.base import Labels, Metric, Probabilities, checked
 
 Word = Literal["helped", "equivalent", "hurt", "undecided"]
-MOST_ITEMS = 10_000_000  # a longer way than that to a decision is none
+MOST_TIMES, MOST_ITEMS = 200, 100_000  # the items at hand, and items in all: a longer way to a decision is none
 
 
 def paired_difference(
@@ -98,8 +98,8 @@ def verdict(metric: str, differences: Sequence[tuple[str, Interval]], n: int, ma
     helped: every interval lies above 0. hurt: some interval lies below 0. equivalent: neither, and every interval lies
     above 0 or inside +-margin. Else undecided, with the number of items that would decide: that at which intervals
     like these, shrinking with the square root of the number, give one of the three words (None where the values do not
-    say). 'helped' asks every control, so it needs no correction for their number. `against` is the strongest control
-    (for 'hurt' the strongest of those that are better).
+    say, or it takes more than anyone collects). 'helped' asks every control, so it needs no correction for their
+    number. `against` is the strongest control (for 'hurt' the strongest of those that are better).
 
     >>> verdict("accuracy", [("tfidf", Interval(0.31, 0.22, 0.40)), ("hog", Interval(0.8, 0.7, 0.9))], n=118).verdict
     'helped'
@@ -132,7 +132,8 @@ def _items_needed(intervals: Sequence[Interval], n: int, margin: float) -> int |
     hurt = min(down for _, _, down in ways)
     settled = max(min(up, inside) for up, inside, _ in ways)
     items = n * max(1.0, min(hurt, settled))
-    return math.floor(items) + 1 if items <= MOST_ITEMS else None
+    most = min(MOST_TIMES * n, max(MOST_ITEMS, 10 * n))
+    return math.floor(items) + 1 if items <= most else None
 
 
 def _growth(interval: Interval, margin: float) -> tuple[float, float, float]:

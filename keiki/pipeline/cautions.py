@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from keiki.data.doubles import is_of_leak
-from keiki.data.language import NAMES, reads
+from keiki.data.language import reads
 from keiki.data.task import Task
-from keiki.evaluation.report import sentences, words
+from keiki.evaluation.report import sentences, tongues, words
 from keiki.pipeline import figures
 from keiki.pipeline.findings import Cluster, Findings, GroupHint, Leak, Shift, Sizes
 
@@ -125,12 +125,20 @@ def _language(found: Findings) -> Iterator[dict[str, str]]:
     language = found.language
     if language is None:
         return
-    foreign = {c: s for c, s in language.languages.items() if not reads(language.backbone_language, c)}
+    known = {c: s for c, s in language.languages.items() if c != tongues.SPEECHLESS}
+    foreign = {c: s for c, s in known.items() if not reads(language.backbone_language, c)}
     unknown = language.unknown_tokens > MANY_UNKNOWN
-    if sum(foreign.values()) > FOREIGN or unknown:
-        most = ", ".join(f"{NAMES.get(code, code)} {words.percent(share)}" for code, share in list(foreign.items())[:3])
-        said = [f"many texts are in a language that it was not trained on ({most})"] if most else []
-        said += [f"it has no piece for {words.percent(language.unknown_tokens)} of the tokens"] if unknown else []
+    speechless = language.languages.get(tongues.SPEECHLESS, 0.0)
+    if speechless > FOREIGN:
+        yield {
+            "what": f"{words.percent(speechless)} of the texts are in no language that could be told (codes, numbers, "
+            "names), while the backbone was trained on sentences.",
+            "remedy": "Look whether the right column was taken; for codes the model without pretraining may be best.",
+        }
+    strange = sum(foreign.values()) > FOREIGN
+    if strange or unknown:
+        said = [f"many texts are in a language that it was not trained on ({tongues.shares(foreign)})"] * strange
+        said += [f"it has no piece for {words.percent(language.unknown_tokens)} of the tokens"] * unknown
         yield {
             "what": f"The backbone was trained on {language.backbone_language or 'unknown languages'}: "
             f"{' and '.join(said)}.",
@@ -146,10 +154,10 @@ def _language(found: Findings) -> Iterator[dict[str, str]]:
 
 def _sizes(sizes: Sizes | None, n: int) -> Iterator[dict[str, str]]:
     if sizes is not None and sizes.n_small > MANY_SMALL * n:
-        width, height = sizes.smallest
+        (width, height), are = sizes.smallest, words.verb(sizes.n_small, "is", "are")
         yield {
-            "what": f"{sizes.n_small} of {n} pictures are smaller than half of what the backbone takes in "
-            f"({sizes.input_side} pixels; the smallest has {width} x {height}).",
+            "what": f"{sizes.n_small} of {words.of(n, 'pictures')} {are} smaller than half of what the backbone takes "
+            f"in ({sizes.input_side} pixels; the smallest has {width} x {height}).",
             "remedy": "Give the originals if there are larger ones; enlarging these adds nothing.",
         }
 

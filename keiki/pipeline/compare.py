@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +50,10 @@ def compare(
     """Compare runs on the items that judge them; `metric` None takes the first run's.
 
     Raises RequestError where the runs are the same, know other classes, or were judged on other items; with `shared`
-    the items that all were judged on will do.
+    the items that all were judged on will do, and those are of classes that all know.
     """
     found = open_runs([Path(run) for run in runs])
-    classes = _classes(found)
+    classes, apart = _classes(found, shared=shared)
     matched = match(found, classes, shared=shared)
     chosen, notes = _metric(found, classes, metric, positive)
     by_name = {run.name: _shares(run.answers, rows, classes) for run, rows in zip(found, matched.rows, strict=True)}
@@ -74,7 +75,7 @@ def compare(
         per_class=contrast.per_class(matched.labels, by_name, classes),
         disagreements=shown,
         n_disagreements=torn,
-        notes=(*matched.notes, *notes, *contrast.notes(found)),
+        notes=(*apart, *matched.notes, *notes, *contrast.notes(found)),
     )
 
 
@@ -102,22 +103,28 @@ def match(runs: Sequence[Finished], classes: Sequence[str], *, shared: bool = Fa
     return Matched(rows, labels, clusters(*keys), tuple(notes))
 
 
-def _classes(runs: Sequence[Finished]) -> tuple[str, ...]:
-    """The classes that all runs know; raises RequestError where one knows others."""
-    first = runs[0]
-    for run in runs[1:]:
-        mine, theirs = set(first.answers.classes), set(run.answers.classes)
-        if mine != theirs:
-            parts = [
-                f"only '{each.name}' knows {listing(sorted(own))}"
-                for each, own in ((first, mine - theirs), (run, theirs - mine))
-                if own
-            ]
-            raise RequestError(
-                f"The runs know different classes: {'; '.join(parts)}.",
-                hint="Fit them on data with the same classes, or judge each by: keiki evaluate RUN DATA",
-            )
-    return first.answers.classes
+def _classes(runs: Sequence[Finished], *, shared: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The classes that the runs know, and what is to be said of them; where one knows others it must be `shared`.
+
+    To a class that a run does not know it gives no probability; what it says of items of the classes that all know can
+    be compared all the same.
+    """
+    first = runs[0].answers.classes
+    everything = list(dict.fromkeys(name for run in runs for name in run.answers.classes))
+    common = [name for name in first if all(name in run.answers.classes for run in runs)]
+    if len(common) == len(everything):
+        return first, ()
+    known = Counter(name for run in runs for name in run.answers.classes)
+    alone = {run.name: sorted(name for name in run.answers.classes if known[name] == 1) for run in runs}
+    some = sorted(name for name, n in known.items() if 1 < n < len(runs))
+    parts = [f"only '{name}' knows {listing(own)}" for name, own in alone.items() if own]
+    said = "; ".join([*parts, *([f"not all know {listing(some)}"] if some else [])])
+    if not shared:
+        raise RequestError(
+            f"The runs know different classes: {said}.",
+            hint="Compare them on items of the classes that all know: --shared",
+        )
+    return tuple(everything), (f"Compared on items of the {len(common)} classes that all runs know; {said}.",)
 
 
 def _places(answers: Answers) -> Places:
@@ -160,9 +167,11 @@ def _entry(run: Finished, score: Interval) -> Entry:
 
 
 def _shares(answers: Answers, rows: Index, classes: Sequence[str]) -> Floats:
-    """Probabilities (N, C) of the matched items, columns in the order of `classes`."""
-    columns = [answers.classes.index(name) for name in classes]
-    shares: Floats = answers.probabilities[rows][:, columns].astype(np.float64)
+    """Probabilities (N, C) of the matched items, columns in the order of `classes`; 0 for one that it does not know."""
+    shares: Floats = np.zeros((len(rows), len(classes)), dtype=np.float64)
+    columns = [classes.index(name) for name in answers.classes if name in classes]
+    own = [answers.classes.index(classes[column]) for column in columns]
+    shares[:, columns] = answers.probabilities[rows][:, own]
     return shares
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from keiki.core.random import Randomness
 from keiki.data.task import Task
 from keiki.evaluation.intervals import Interval
 from keiki.evaluation.protocol import dependent, estimates, evaluate
-from keiki.evaluation.thresholds import Acceptance, accept_threshold, accepted
+from keiki.evaluation.report.schema import Unreached
+from keiki.evaluation.thresholds import Acceptance, GridPoint, accept_grid, accepted, lowest
 from keiki.evaluation.verdict import Verdict, paired_difference, verdict
 from keiki.methods.base import FloatArray, Method
 from keiki.metrics.base import Metric, UndefinedMetric, named
@@ -26,13 +28,14 @@ FLAT = 0.05  # a loss that still falls by more than this share over its last fif
 class Rival:
     """One method beside the winner: its score, and the paired difference of transfer to it (positive: transfer wins).
 
-    weak: why it does not count, or None.
+    weak: why it does not count, or None. unfinished: why it could still become better, where it counts all the same.
     """
 
     method: Method
     score: Interval
     difference: Interval
     weak: str | None
+    unfinished: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Evidence:
     verdict: Verdict | None
     acceptance: Acceptance  # on the judging items, with the threshold of the training side
     threshold: float | None
+    unreached: Unreached | None  # why there is no threshold
 
     def controls(self) -> list[Rival]:
         return [rival for rival in self.rivals if "control" in rival.method.tags]
@@ -83,8 +87,8 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
     rng = random.numpy("intervals")
     test = evaluate(labels, shipped, task.target.classes, rng=rng, groups=groups, metrics=[metric])
     score = _known(metric, _stated(test[metric.name]))
-    threshold = _threshold(task, estimate.final, wanted)
-    rivals = tuple(_rival(name, estimate, metric, rng) for name in _rival_names(estimate))
+    threshold, unreached = _threshold(task, estimate.final, wanted)
+    rivals = admitted([_rival(name, estimate, metric, rng) for name in _rival_names(estimate)], metric)
     strong = [r for r in rivals if "control" in r.method.tags and r.weak is None]
     differences = [(rival.method.name, rival.difference) for rival in strong]
     asked = differences and not unasked(estimate.final)
@@ -98,6 +102,22 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
         found,
         accepted(shipped, labels, threshold, wanted, groups),
         threshold,
+        unreached,
+    )
+
+
+def admitted(rivals: Sequence[Rival], metric: Metric) -> tuple[Rival, ...]:
+    """The rivals; a control that has not finished learning counts all the same where it beats all that have.
+
+    Its score is then the least that training without transfer reaches: without it the verdict would flatter. Where none
+    has finished, none counts: to be better than an unfinished network alone says nothing.
+    """
+    sign = 1.0 if metric.higher_is_better else -1.0
+    finished = [sign * each.score.value for each in rivals if "control" in each.method.tags and each.weak is None]
+    least = max(finished, default=np.inf)
+    return tuple(
+        replace(each, weak=None, unfinished=each.weak) if each.weak and sign * each.score.value >= least else each
+        for each in rivals
     )
 
 
@@ -125,7 +145,9 @@ def _rival(name: str, estimate: Estimate, metric: Metric, rng: np.random.Generat
         metric, labels, estimate.probabilities[TRANSFER][rows], answers[rows], rng=rng, groups=groups
     )
     score = _score(metric, labels, answers[rows], groups, rng)
-    weak = f"{metric.name} has no value for its answers" if np.isnan(score.value) else _weakness(outcome.facts)
+    weak = f"{metric.name} has no value for its answers" if np.isnan(score.value) else None
+    if weak is None and "control" in outcome.method.tags:
+        weak = _weakness(outcome.facts)
     return Rival(outcome.method, score, difference, weak)
 
 
@@ -150,12 +172,31 @@ def _score(metric: Metric, labels: Any, answers: FloatArray, groups: Any, rng: n
     return estimates([metric], labels, answers, rng=rng, groups=groups)[metric.name]
 
 
-def _threshold(task: Task, final: Selection, wanted: float) -> float | None:
-    """The threshold for accepting, from out-of-fold answers of the shipped model on the training side."""
+def _threshold(task: Task, final: Selection, wanted: float) -> tuple[float | None, Unreached | None]:
+    """The threshold for accepting, from out-of-fold answers of the shipped model on the training side, or why not."""
     view = task.training_view()
     answers = final.out_of_fold(final.winner)
     rows = np.flatnonzero(np.isfinite(answers).all(axis=1))
-    return accept_threshold(answers[rows], view.labels[rows], wanted, dependent(view.groups[rows])).threshold
+    scores, labels = answers[rows], view.labels[rows]
+    grid = accept_grid(scores, labels, dependent(view.groups[rows]))
+    return lowest(grid, wanted), unreached(grid, scores, labels, wanted)
+
+
+def unreached(grid: Sequence[GridPoint], answers: FloatArray, labels: Any, wanted: float) -> Unreached | None:
+    """Why no threshold of the grid will do: among the answers (N, C) that it accepts too few were right, or at some
+    threshold enough were, but of so few answers that it could be luck; None where one will do.
+
+    >>> right = np.tile([0.9, 0.1], (40, 1))
+    >>> unreached(accept_grid(right, np.zeros(40, dtype=int)), right, np.zeros(40, dtype=int), 0.95)
+    'few'
+    >>> unreached(accept_grid(right, np.arange(40) % 2), right, np.arange(40) % 2, 0.95)
+    'short'
+    """
+    if lowest(grid, wanted) is not None:
+        return None
+    top, right = answers.max(axis=1), answers.argmax(axis=1) == labels
+    best = max((float(right[top >= point.threshold].mean()) for point in grid), default=1.0)
+    return "few" if best >= wanted else "short"
 
 
 def _weakness(facts: dict[str, Any]) -> str | None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from keiki.data.task import Task
+from keiki.evaluation.calibration import Bin
 from keiki.evaluation.calibration import reliability as reliability_bins
 from keiki.evaluation.intervals import Interval as Range
 from keiki.evaluation.protocol import dependent
-from keiki.evaluation.report import schema
+from keiki.evaluation.report import schema, words
 from keiki.metrics.base import METRICS
 from keiki.pipeline.estimate import SHIPPED, Estimate
 from keiki.pipeline.evidence import Evidence
+
+Counts = npt.NDArray[np.int64]
 
 
 def interval(found: Range) -> schema.Interval:
@@ -36,6 +40,33 @@ def items(n: float, estimate: Estimate) -> int:
     return max(round(n / estimate.repeats), int(n > 0))
 
 
+def in_items(matrix: Counts, estimate: Estimate) -> Counts:
+    """A confusion matrix (C, C) of answers as one of items: with repeats an item is answered several times.
+
+    Each row adds up to the judged items of its class, and what is off the diagonal to the mistakes of all classes: the
+    average over the repeats, rounded as a whole (cells by the method of the largest remainder). There is no other count
+    of mistakes.
+    """
+    _, first = np.unique(estimate.positions, return_index=True)
+    judged = np.bincount(estimate.labels[first], minlength=len(matrix))
+    answers = np.asarray(matrix, dtype=np.float64)
+    cells = answers * (judged / np.maximum(answers.sum(axis=1), 1.0))[:, None]
+    off = cells * ~np.eye(len(cells), dtype=bool)
+    wrong = off.sum()
+    of_class = _rounded(off.sum(axis=1), max(round(float(wrong)), int(wrong > 0)))
+    found = np.stack([_rounded(row, n) for row, n in zip(off, of_class.tolist(), strict=True)])
+    found[np.diag_indices_from(found)] = judged - of_class
+    return found
+
+
+def _rounded(values: npt.NDArray[np.float64], total: int) -> Counts:
+    """Whole numbers near `values` that add up to `total`, by the method of the largest remainder."""
+    whole = np.floor(values + 1e-9).astype(np.int64)
+    order = np.argsort(whole - values, kind="stable")
+    whole[order[: max(0, total - int(whole.sum()))]] += 1
+    return whole
+
+
 def metrics(evidence: Evidence) -> tuple[schema.MetricRow, ...]:
     rows = []
     for name, metric in METRICS.items():
@@ -54,15 +85,14 @@ def metrics(evidence: Evidence) -> tuple[schema.MetricRow, ...]:
 
 
 def confusion(estimate: Estimate, evidence: Evidence) -> tuple[schema.ConfusionCell, ...]:
-    matrix = np.array(evidence.test["confusion"])
+    matrix = in_items(np.array(evidence.test["confusion"]), estimate)
     return tuple(
-        schema.ConfusionCell(true=int(t), predicted=int(p), n=items(float(matrix[t, p]), estimate))
-        for t, p in np.argwhere(matrix > 0)
+        schema.ConfusionCell(true=int(t), predicted=int(p), n=int(matrix[t, p])) for t, p in np.argwhere(matrix > 0)
     )
 
 
 def reliability(task: Task, estimate: Estimate, evidence: Evidence) -> schema.Reliability:
-    bins = reliability_bins(estimate.probabilities[SHIPPED], estimate.labels, dependent(estimate.groups))
+    bins = _told_apart(estimate)
     ece = evidence.test.get("ece")
     return schema.Reliability(
         bins=tuple(
@@ -78,6 +108,15 @@ def reliability(task: Task, estimate: Estimate, evidence: Evidence) -> schema.Re
         ece=maybe(ece),
         temperature=estimate.final.temperatures[estimate.final.winner],
     )
+
+
+def _told_apart(estimate: Estimate) -> list[Bin]:
+    """As many bins as there are up to ten whose ranges read differently: of a model that is always sure, few."""
+    scores, labels, groups = estimate.probabilities[SHIPPED], estimate.labels, dependent(estimate.groups)
+    bins = reliability_bins(scores, labels, groups)
+    while len(bins) > 1 and len({words.percent_range(each.low, each.high) for each in bins}) < len(bins):
+        bins = reliability_bins(scores, labels, groups, n_bins=len(bins) - 1)
+    return bins
 
 
 def per_class(estimate: Estimate, evidence: Evidence) -> tuple[schema.ClassResult, ...]:

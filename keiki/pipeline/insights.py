@@ -116,7 +116,7 @@ def map_of(
     """Judged items in two dimensions, by the features (N, D) of all items; None where they tell nothing."""
     if features is None:
         return None
-    judged, first = np.unique(estimate.positions, return_index=True)
+    judged, said = decided(estimate)
     drawn = np.arange(len(judged))
     if len(judged) > MOST_POINTS:
         drawn = np.sort(random.numpy("sample").choice(len(judged), MOST_POINTS, replace=False))
@@ -124,7 +124,6 @@ def map_of(
     found = project(features[rows], random.number("layout"))
     if found is None:
         return None
-    said = estimate.probabilities[SHIPPED][first[drawn]].argmax(axis=1)
     x, y = np.rint(1000 * found.points).astype(int).T
     return insight.Map(
         method=found.method,
@@ -134,9 +133,19 @@ def map_of(
         x=tuple(x.tolist()),
         y=tuple(y.tolist()),
         true=tuple(task.labels[rows].tolist()),
-        said=tuple(said.tolist()),
+        said=tuple(said[drawn].tolist()),
         ids=tuple(task.items.ids[row] for row in rows) if samples else (),
     )
+
+
+def decided(estimate: Estimate) -> tuple[Index, Index]:
+    """The judged items (M,), sorted, and what most of the answers of each say; of equals, what they are surer of."""
+    judged, place = np.unique(estimate.positions, return_inverse=True)
+    answers = estimate.probabilities[SHIPPED]
+    votes = np.eye(answers.shape[1])[answers.argmax(axis=1)]
+    total = np.zeros((len(judged), answers.shape[1]))
+    np.add.at(total, place, votes + answers / (estimate.repeats + 1))  # all that it is sure of weighs less than a vote
+    return judged, total.argmax(axis=1).astype(np.int64)
 
 
 def risk(found: RiskCoverage | None) -> insight.RiskCurve | None:

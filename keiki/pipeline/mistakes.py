@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,12 @@ from keiki.backbones.passes import Engines
 from keiki.data.task import Index, Task
 from keiki.evaluation.report import insight, schema
 from keiki.methods.base import FloatArray, Model
+from keiki.metrics.confusion import confusion
 from keiki.nn.standardise import Features
 from keiki.pipeline import figures
 from keiki.pipeline.estimate import SHIPPED, Estimate
 from keiki.pipeline.explaining import SHOWN, explain
+from keiki.pipeline.findings import Cluster
 from keiki.pipeline.neighbours import Near, nearest
 from keiki.pipeline.rounds import Round, answering, rounds
 from keiki.pipeline.showing import Showing
@@ -34,23 +37,39 @@ class Mistake:
 
 
 def count(estimate: Estimate) -> int:
-    """How many judged items were answered wrongly."""
-    return figures.items(len(_wrong(estimate)), estimate)
+    """How many judged items were answered wrongly: what the confusion matrix in items holds beside its diagonal."""
+    found = figures.in_items(confusion(estimate.labels, estimate.probabilities[SHIPPED]), estimate)
+    return int(found.sum() - np.trace(found))
+
+
+def surest(estimate: Estimate, clusters: Sequence[Cluster] = ()) -> Index:
+    """Rows of the estimate with its most confident mistakes; of an item, and of a set of copies, the surest one."""
+    answers, wrong = estimate.probabilities[SHIPPED], _wrong(estimate)
+    ranked = wrong[np.argsort(-answers[wrong].max(axis=1), kind="stable")]
+    stands_for = {row: each.rows[0] for each in clusters for row in each.rows}
+    shown = [stands_for.get(row, row) for row in estimate.positions[ranked].tolist()]
+    _, first = np.unique(np.array(shown, dtype=np.int64), return_index=True)
+    chosen: Index = ranked[np.sort(first)][:MOST]
+    return chosen
 
 
 def find(
-    shop: Workshop, task: Task, estimate: Estimate, shipped: Model, features: Features | None
+    shop: Workshop,
+    task: Task,
+    estimate: Estimate,
+    shipped: Model,
+    features: Features | None,
+    clusters: Sequence[Cluster] = (),
 ) -> tuple[Mistake, ...]:
-    """The six most confident mistakes. `features` (N, D) of all items, by the shipped model; None: no neighbours."""
+    """The six most confident mistakes, one of each of the `clusters` of copies.
+
+    `features` (N, D) of all items, by the shipped model; None: no neighbours.
+    """
     answers = estimate.probabilities[SHIPPED]
-    wrong = _wrong(estimate)
-    surest = wrong[np.argsort(-answers[wrong].max(axis=1), kind="stable")]
-    _, first = np.unique(estimate.positions[surest], return_index=True)  # with repeats, an item is shown once
-    chosen = surest[np.sort(first)][:MOST]
     made_in = rounds(task, estimate)
     found = [
         Mistake(int(at), int(estimate.positions[at]), next(each for each in made_in if at in each.answers))
-        for at in chosen
+        for at in surest(estimate, clusters)
     ]
     near: list[tuple[Near, ...]] = [()] * len(found)
     if features is not None:
@@ -83,7 +102,9 @@ def _why(shop: Workshop, task: Task, mistake: Mistake, answers: FloatArray, engi
         return None  # it never looks
     model = answering(shop, task, mistake.round)
     said = int(answers[mistake.answer].argmax())
-    return None if model is None else explain(shop, model, task.items.raws[mistake.row], said, engines)
+    if model is None:
+        return None
+    return explain(shop, model, task.items.raws[mistake.row], said, engines)
 
 
 def _tell(mistake: Mistake, estimate: Estimate, showing: Showing) -> schema.Mistake:

@@ -64,7 +64,8 @@ def build_report(
     winner = estimate.final.outcomes[estimate.final.winner]
     shipped, samples = shipped_model(shop, task, estimate.final), request.samples
     features = shipped.features(task.items)
-    wrong = mistakes.find(shop, task, estimate, shipped, features) if samples else ()
+    clusters = findings.clusters if findings else ()
+    wrong = mistakes.find(shop, task, estimate, shipped, features, clusters) if samples else ()
     shown = [*mistakes.rows(wrong), *(found.rows(findings) if findings else ())]
     showing = Showing.of(task, shop.bank, shown, samples)
     plainly = (lambda text: text) if samples else nameless(task)
@@ -133,6 +134,7 @@ def _task(
         split=SPLITS[task.protocol],  # type: ignore[arg-type]
         folds=len(np.unique(task.outer[0][task.outer[0] >= 0])) if nested else 0,
         repeats=len(task.outer) if nested else 0,
+        newest=task.protocol == "held-out" and task.times is not None,
         group_column=(request.group or "group") if task.declared else None,
         n_groups=len(set(task.declared or ())),
         duplicate_clusters=int((digests_seen > 1).sum()),
@@ -155,6 +157,22 @@ def _headline(task: Task, estimate: Estimate, evidence: Evidence, looks: int | N
         n_correct=round(right) if evidence.metric.name == "accuracy" and n == len(estimate.labels) else None,
         estimate=ESTIMATES[task.protocol],  # type: ignore[arg-type]
         looks=looks,
+        partly=_partly(task, estimate),
+    )
+
+
+def _partly(task: Task, estimate: Estimate) -> schema.Partly | None:
+    """What the headline must say where no item of some classes was judged."""
+    counts = np.bincount(estimate.labels, minlength=len(task.target.classes))
+    judged = np.flatnonzero(counts)
+    if len(judged) == len(counts):
+        return None
+    return schema.Partly(
+        judged=tuple(task.target.classes[c] for c in judged[: sentences.SHOWN_CLASSES].tolist()),
+        n_judged=len(judged),
+        n_classes=len(counts),
+        constant=task.target.classes[int(counts.argmax())],
+        constant_right=float(counts.max() / counts.sum()),
     )
 
 
@@ -168,6 +186,7 @@ def _usability(estimate: Estimate, evidence: Evidence) -> schema.Usability:
         n_accepted=accepted,
         to_check=1 - found.share.value,
         n_to_check=estimate.n_items - accepted,
+        unreached=evidence.unreached,
         accuracy_among_accepted=figures.maybe(found.accuracy),
     )
 
@@ -215,6 +234,7 @@ def _chart(estimate: Estimate, evidence: Evidence) -> list[schema.ChartRow]:
             score=figures.interval(rival.score),
             difference=figures.maybe(rival.difference),
             weak=rival.weak,
+            unfinished=rival.unfinished,
             shipped=rival.method.name == final.winner,
         )
         for rival in evidence.rivals

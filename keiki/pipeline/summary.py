@@ -17,7 +17,7 @@ from keiki.core.record import Record
 from keiki.data.task import Task
 from keiki.pipeline.estimate import Estimate
 from keiki.pipeline.evidence import Evidence, unasked
-from keiki.pipeline.figures import items
+from keiki.pipeline.figures import in_items, items
 from keiki.pipeline.findings import Findings
 from keiki.pipeline.request import FitRequest
 from keiki.selection.workshop import Outcome, Workshop
@@ -68,6 +68,7 @@ def summarise(
                 evidence.metric.name: rival.score.to_json(),
                 "difference": rival.difference.to_json(),
                 "weak": rival.weak,
+                "unfinished": rival.unfinished,
             }
             for rival in evidence.controls()
         ],
@@ -91,9 +92,9 @@ def of_items(test: dict[str, Any], estimate: Estimate) -> dict[str, Any]:
     def count(n: float) -> int:
         return items(n, estimate)
 
-    rows = np.array(test["confusion"])
-    cells = [[int(t), int(p), count(float(rows[t, p]))] for t, p in np.argwhere(rows > 0)]
-    matrix = [[count(n) for n in row] for row in rows.tolist()] if len(rows) <= DENSE else None
+    rows = in_items(np.array(test["confusion"]), estimate)
+    cells = [[int(t), int(p), int(rows[t, p])] for t, p in np.argwhere(rows > 0)]
+    matrix = rows.tolist() if len(rows) <= DENSE else None
     return {
         **test,
         "n": estimate.n_items,

@@ -47,3 +47,14 @@ def test_lines_come_every_few_seconds_with_rate_and_time_left() -> None:
         "  pictures 50/100 (10/s, 5 s left)",
         "  pictures 100/100 (10/s)",
     ]
+
+
+def test_no_rate_is_said_of_what_was_there_at_once() -> None:
+    """The features were remembered, so what is counted is how fast a list is read."""
+    now = [0.0]
+    stream = io.StringIO()
+    lines = Lines(stream, clock=lambda: now[0])
+    for done in (32, 58):
+        lines({"event": "progress", "what": "features", "done": done, "total": 58})
+        now[0] += 0.0007
+    assert stream.getvalue() == "  features 58/58\n"

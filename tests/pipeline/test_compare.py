@@ -335,3 +335,16 @@ def test_answers_that_are_missing_are_left_out(make: Make) -> None:
     np.savez(a / answers.FILE, **{**arrays, "probabilities": replace(found, probabilities=shares).probabilities})
     with pytest.raises(RequestError, match="share 39"):
         compare([a, b])
+
+
+def test_runs_of_other_classes_are_compared_on_the_classes_that_both_know(make: Make) -> None:
+    old, new = make("a", range(40)), make("b", range(30), classes=("bee", "cat", "dog", "owl"))
+    with pytest.raises(RequestError, match="only 'b' knows 'bee'") as error:
+        compare([old, new])
+    assert "--shared" in error.value.hint
+    found = compare([old, new], shared=True)
+    assert "the 3 classes that all runs know; only 'b' knows 'bee'" in found.notes[0]
+    plain = compare([old, make("c", range(30))])
+    assert found.n == plain.n
+    assert [run.score.value for run in found.runs] == [run.score.value for run in plain.runs]
+    assert found.pairs[0].difference == plain.pairs[0].difference

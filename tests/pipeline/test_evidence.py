@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from keiki.pipeline.evidence import _weakness
+from keiki.evaluation.intervals import Interval
+from keiki.methods.base import METHODS
+from keiki.metrics.base import METRICS
+from keiki.pipeline.evidence import Rival, _weakness, admitted
 
 
 def facts(*losses: float) -> dict[str, object]:
@@ -32,3 +35,55 @@ def test_a_falling_curve_does_not() -> None:
 
 def test_closed_forms_are_never_weak() -> None:
     assert _weakness({}) is None
+
+
+FALLING = "its training loss was still falling"
+
+
+def rival(name: str, score: float, weak: str | None = None, metric: str = "accuracy") -> Rival:
+    sign = 1 if METRICS.get(metric).higher_is_better else -1
+    lead = sign * (0.78 - score)
+    return Rival(METHODS.get(name)(), Interval(score, score - 0.1, score + 0.1), Interval(lead, lead - 0.1, lead + 0.1),
+                 weak)  # fmt: skip
+
+
+def judged(*rivals: Rival, metric: str = "accuracy") -> dict[str, tuple[str | None, str | None]]:
+    return {each.method.name: (each.weak, each.unfinished) for each in admitted(rivals, METRICS.get(metric))}
+
+
+def test_an_unfinished_control_that_leads_the_others_stays_in() -> None:
+    """What it would reach in the end is at least that; leaving it out would flatter pretraining."""
+    found = judged(
+        rival("majority", 0.3), rival("histogram-logistic", 0.63), rival("thumbnail-cnn", 0.74, FALLING),
+        rival("linear-probe", 0.9),
+    )  # fmt: skip
+    assert found["thumbnail-cnn"] == (None, FALLING)
+    assert found["histogram-logistic"] == found["linear-probe"] == (None, None)
+
+
+def test_an_unfinished_control_that_lies_behind_is_left_out() -> None:
+    found = judged(rival("histogram-logistic", 0.63), rival("thumbnail-cnn", 0.62, FALLING))
+    assert found["thumbnail-cnn"] == (FALLING, None)
+
+
+def test_alone_it_says_nothing() -> None:
+    found = judged(rival("thumbnail-cnn", 0.74, FALLING), rival("linear-probe", 0.9))
+    assert found["thumbnail-cnn"] == (FALLING, None)
+
+
+def test_less_loss_leads() -> None:
+    behind = judged(
+        rival("histogram-logistic", 0.5, metric="log_loss"), rival("thumbnail-cnn", 0.6, FALLING, "log_loss"),
+        metric="log_loss",
+    )  # fmt: skip
+    assert behind["thumbnail-cnn"] == (FALLING, None)
+    ahead = judged(
+        rival("histogram-logistic", 0.5, metric="log_loss"), rival("thumbnail-cnn", 0.4, FALLING, "log_loss"),
+        metric="log_loss",
+    )  # fmt: skip
+    assert ahead["thumbnail-cnn"] == (None, FALLING)
+
+
+def test_without_a_value_a_control_stays_out() -> None:
+    nothing = rival("thumbnail-cnn", float("nan"), "f1 has no value for its answers")
+    assert judged(rival("majority", 0.3), nothing)["thumbnail-cnn"] == (nothing.weak, None)

@@ -5,7 +5,7 @@ Like sentences.py, pure functions from report parts to words: one home for every
 
 from __future__ import annotations
 
-from keiki.evaluation.report import words
+from keiki.evaluation.report import tongues, words
 from keiki.evaluation.report.insight import (
     Findings,
     Hint,
@@ -109,11 +109,16 @@ def suspects(found: Findings, noun: str) -> str:
     """How many labels are doubtful and what to do."""
     if not found.n_suspects:
         return f"No label stands out as doubtful among the training {noun}."
-    kind = words.of(found.n_suspects, "labels")
+    if found.n_suspects == 1:
+        return (
+            f"1 label among the training {noun} looks doubtful: judged by a model that had not seen its item, it is "
+            "unlikely and another fits better. Look at it; a wrong label costs twice, in training and in the figures. "
+            "It is a suggestion: what is rare but right can look so, too."
+        )
     return (
-        f"{kind} of training {noun} look doubtful: judged by a model that had not seen them, the label at hand is "
-        "unlikely and another fits better. Look at these first; wrong labels cost twice, in training and in the "
-        "figures. They are suggestions: what is rare but right is among them, too."
+        f"{words.of(found.n_suspects, 'labels')} among the training {noun} look doubtful: judged by a model that had "
+        "not seen them, the label at hand is unlikely and another fits better. Look at these first; wrong labels cost "
+        "twice, in training and in the figures. They are suggestions: what is rare but right is among them, too."
     )
 
 
@@ -177,9 +182,7 @@ def hint(hint: Hint, noun: str) -> str:
 
 def language(found: Language) -> str:
     """What the backbone makes of these texts."""
-    top = sorted(found.languages.items(), key=lambda pair: -pair[1])[:3]
-    told = ", ".join(f"{name} {words.percent(share)}" for name, share in top)
-    parts = [f"Languages found: {told}."] if told else []
+    parts = [f"Languages found: {tongues.shares(found.languages)}."] if found.languages else []
     if found.backbone_language:
         parts.append(f"The backbone was trained on: {found.backbone_language}.")
     unknown = words.percent(found.unknown_tokens) if found.unknown_tokens else "None"
@@ -200,21 +203,23 @@ def sizes(found: Sizes, noun: str) -> str:
     ranges = f"all are {small} pixels" if small == large else f"from {small} to {large} pixels"
     first = f"The backbone sees {found.input_side} × {found.input_side} pixels; {noun}: {ranges}."
     if found.n_small:
-        first += (
-            f" {words.of(found.n_small, noun)} are below half of that and get blown up: larger originals would help."
-        )
+        are, get = (words.verb(found.n_small, *forms) for forms in (("is", "are"), ("gets", "get")))
+        small = f"{words.of(found.n_small, noun)} {are} below half of that and {get} blown up"
+        first += f" {small}: larger originals would help."
     if found.n_large:
-        first += f" {words.of(found.n_large, noun)} are more than eight times as large: crop to what counts."
+        are = words.verb(found.n_large, "is", "are")
+        first += f" {words.of(found.n_large, noun)} {are} more than eight times as large: crop to what counts."
     return first
 
 
 def slices(found: Slices) -> str:
     """Where it is weak, or that nothing is clearly weak, and how that was decided."""
     weak = [f"{said(one.name)} ({family.name})" for family in found.families for one in family.slices if one.weak]
+    looked = "the one slice" if found.tested == 1 else f"the {words.of(found.tested, 'slices')}"
     rule = (
         f"A slice counts as weak where its interval lies on the bad side of the total and the difference stays "
-        f"significant after correcting for the {words.of(found.tested, 'slices')} looked at (Holm). Slices with fewer "
-        f"than {found.smallest} independent items are not judged."
+        f"significant after correcting for {looked} looked at (Holm). Slices with fewer than {found.smallest} "
+        "independent items are not judged."
     )
     if not weak:
         return f"No slice is clearly worse than the whole. {rule}"
@@ -229,7 +234,8 @@ def more_labels(curve: LearningCurve) -> str:
         return f"How many labels for {gain}? Can't say: {curve.why_not}."
     more = curve.more_labels
     value, low, high = (words.count(rounded(each)) for each in (more.value, more.low, more.high))
-    return f"About {value} more labels for {gain} of accuracy ({low} to {high})."
+    labels = "label" if rounded(more.value) == 1 else "labels"
+    return f"About {value} more {labels} for {gain} of accuracy ({low} to {high})."
 
 
 def doubled(curve: LearningCurve) -> str:
@@ -265,23 +271,30 @@ def risk(curve: RiskCurve, usability: Usability | None) -> str:
     return f"{first} The threshold in the bundle accepts {accepted}; keiki predict --accuracy moves it."
 
 
-def map_reads(found: Map) -> str:
-    """How to read the map, and how far to trust it."""
+def map_reads(found: Map, repeats: int = 1) -> str:
+    """How to read the map, and how far to trust it. repeats: how often each item was answered."""
     shown = len(found.x)
     sample = f"{words.count(shown)} of the {words.count(found.n)}, drawn at random. " if shown < found.n else ""
+    outlined = "Mistakes are outlined."
+    if repeats > 1:
+        outlined = (
+            f"Outlined is what most of the {repeats} answers of an item get wrong; so these are not quite as many as "
+            "the mistakes that are counted elsewhere, on the average of the rounds."
+        )
     return (
-        f"{sample}Each symbol is one judged item; what lies together is alike to {found.of}. Mistakes are outlined. A "
+        f"{sample}Each symbol is one judged item; what lies together is alike to {found.of}. {outlined} A "
         "mistake amid another class may be a wrong label; one on a border is a hard case. Only nearness means "
         f"something ({words.percent(found.kept)} of each item's ten nearest are true neighbours), not the distances "
         "between clouds."
     )
 
 
-def near_or_doubtful(report: Report) -> str:
-    """The one thing of the findings for the closing lines of a fit; empty where there is none."""
-    found = report.findings
+def unwarned(report: Report) -> str:
+    """The one thing of the findings for the closing lines of a fit that no warning says; empty where there is none."""
+    found, told = report.findings, " ".join(warning.text for warning in report.warnings)
     if found is None:
         return ""
-    if found.n_suspects:
-        return f"{words.of(found.n_suspects, 'labels')} look doubtful"
-    return f"{words.of(found.n_near, 'sets')} of near-duplicates kept together" if found.n_near else ""
+    if found.n_suspects and "doubt" not in told:
+        return f"{words.of(found.n_suspects, 'labels')} {words.verb(found.n_suspects, 'looks', 'look')} doubtful"
+    kept = found.n_near and not any(word in told for word in ("duplicate", "copies", "copy"))
+    return f"{words.of(found.n_near, 'sets')} of near-duplicates kept together" if kept else ""

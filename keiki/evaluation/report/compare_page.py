@@ -12,6 +12,7 @@ from keiki.evaluation.report import charts, comparing, page, words
 from keiki.evaluation.report.comparing import Comparison, Entry
 from keiki.evaluation.report.schema import Interval as Shown
 
+SHORT = 28  # characters of a run's name before its cell on a phone
 MOST_CLASSES = 60  # rows of the table; the JSON has them all
 
 
@@ -61,6 +62,8 @@ def render(comparison: Comparison, created: str) -> str:
         rows=_rows(comparison, scores),
         scores=scores,
         leads=leads,
+        names=[run.name if len(run.name) <= SHORT else f"{run.name[: SHORT - 1]}…" for run in comparison.runs],
+        odd=[pair for pair in comparison.pairs if comparing.at_odds(pair)],
         pairs=[(turned(pair), spot) for pair, spot in zip(comparison.pairs, leads.spots, strict=True)],
         most_classes=MOST_CLASSES,
     )

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from keiki.evaluation.comparison import Pair
+from keiki.evaluation.comparison import LEVEL, Pair
 from keiki.evaluation.intervals import Interval
 from keiki.evaluation.report import words
 from keiki.evaluation.report.schema import Interval as Shown
@@ -126,6 +126,26 @@ def verdict(pair: Pair, metric: str) -> str:
     return f"no difference settled between '{better}' and '{worse}': {lead}, {chance(pair.adjusted)}"
 
 
+def at_odds(pair: Pair) -> str:
+    """Why a pair is not settled where its interval and its p-value say different things; empty where they agree.
+
+    >>> at_odds(Pair("a", "b", Interval(0.12, 0.03, 0.32), 60, 8, 2, 30, 0.24, 0.24))
+    "the interval leaves 0 out, but swapping the two runs' answers at random gives as large a difference too often"
+    >>> at_odds(Pair("a", "b", Interval(0.12, 0.03, 0.32), 60, 8, 2, 30, 0.02, 0.12))
+    'the interval leaves 0 out, but among so many pairs one like this comes up by chance (Holm)'
+    """
+    clear = pair.difference.low > 0 or pair.difference.high < 0
+    if pair.settled or clear == (pair.adjusted < LEVEL):
+        return ""
+    if not clear:
+        return "the p-value is small, but the interval still holds 0"
+    if pair.p < LEVEL:
+        return "the interval leaves 0 out, but among so many pairs one like this comes up by chance (Holm)"
+    return (
+        "the interval leaves 0 out, but swapping the two runs' answers at random gives as large a difference too often"
+    )
+
+
 def lead_of(difference: Interval, metric: str) -> str:
     """A difference with its limits: '+5 points (1–9)', or '0.05 better in log loss (0.01–0.09)'."""
     found = shown(difference)
@@ -181,7 +201,8 @@ def rule(comparison: Comparison) -> str:
     family = f", adjusted over {many} pairs by Holm's method" if many > 1 else ""
     return (
         f"Every run answered the same {items}, none of which it had been fitted on. A difference is settled when its "
-        f"95 % interval leaves 0 out and the p-value of {test}{family} lies below 0.05."
+        f"95 % interval leaves 0 out and the p-value of {test}{family} lies below 0.05: the first draws the items "
+        "anew, the second the answers, so with few items they can differ, and both must agree."
     )
 
 

@@ -41,6 +41,7 @@ def render_report(report: Report) -> str:
             report=report,
             names=names,
             looked=_looked_into(report),
+            copies=bool(report.findings and report.findings.n_exact + report.findings.n_near),
             sections=_sections(report),
             weakest=_weakest_first(report.per_class)[:MOST_ROWS],
             pairs=confusion.pairs(names, report.confusion),

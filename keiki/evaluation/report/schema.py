@@ -2,9 +2,9 @@
 
     Report
     ├── task        what the data are: classes, splits, groups, duplicates, skipped files, guesses said aloud
-    ├── headline    how good                    ┐
-    ├── usability   can I use it                │
-    ├── transfer    did pretraining help        │ the first screen, in this order
+    ├── headline    how good         (first.py) ┐
+    ├── usability   can I use it     (first.py) │
+    ├── transfer    did it help      (first.py) │ the first screen, in this order
     ├── warnings    what to watch, with remedy  │
     ├── mistakes    the most confident ones     │
     ├── next_steps  three commands              ┘
@@ -26,12 +26,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from keiki.evaluation.report import insight
+from keiki.evaluation.report.first import ChartRow as ChartRow
+from keiki.evaluation.report.first import Headline as Headline
+from keiki.evaluation.report.first import Partly as Partly
+from keiki.evaluation.report.first import Transfer as Transfer
+from keiki.evaluation.report.first import Unreached as Unreached
+from keiki.evaluation.report.first import Usability as Usability
 from keiki.evaluation.report.part import Interval as Interval
 from keiki.evaluation.report.part import Part as Part
 
 SCHEMA = 1
-
-Role = Literal["majority", "control", "probe", "winner"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,7 @@ class Task(Part):
     """What the data are and how they were divided.
 
     `noun`: plural word for the items, from `sentences.noun`. `folds`, `repeats`: of nested cross-validation, else 0.
+    `newest`: whether the test items were set apart as the newest ones.
     `group_column`: what keeps items together, if anything. `duplicate_*`: exact copies, on one side of every split.
     `notes`: guesses said aloud, as sentences. `skipped`: at most a few hundred; `n_skipped` counts them all.
     """
@@ -73,6 +78,7 @@ class Task(Part):
     split: Literal["given", "held-out", "nested cross-validation"]
     folds: int = 0
     repeats: int = 0
+    newest: bool = False
     group_column: str | None = None
     n_groups: int = 0
     duplicate_clusters: int = 0
@@ -80,74 +86,6 @@ class Task(Part):
     n_skipped: int = 0
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Headline(Part):
-    """How good, in the metric that the user asked for.
-
-    `n_correct` only for accuracy. `looks`: how often this test set has been used over all runs, this one included;
-    None where there is no test set (cross-validation).
-    """
-
-    metric: str
-    score: Interval
-    n: int
-    n_correct: int | None = None
-    domain: Literal["source", "target"] = "source"
-    estimate: Literal["held-out", "cross-validated procedure"] = "held-out"
-    looks: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usability(Part):
-    """What happens if answers at or above `threshold` are accepted unseen and the others checked by a person.
-
-    `threshold` is None where no threshold reached `asked_accuracy` on the training side; then nothing is accepted.
-    """
-
-    asked_accuracy: float
-    threshold: float | None
-    accepted: Interval
-    n_accepted: int
-    to_check: float
-    n_to_check: int
-    accuracy_among_accepted: Interval | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChartRow(Part):
-    """One line of the dot-and-interval chart. `difference`: best pretrained model minus this, paired on the items.
-
-    `label` is for people ("HOG + logistic regression"). A weak control (`weak`, with the reason) never enters the
-    verdict. `shipped` marks the model in the bundle; it may be a control.
-    """
-
-    method: str
-    label: str
-    role: Role
-    score: Interval
-    difference: Interval | None = None
-    weak: str | None = None
-    shipped: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Transfer(Part):
-    """Did pretraining help: the verdict over every strong control, and the rows behind it.
-
-    `against`: label of the control that decided it (the strongest; for "hurt" the one that is better).
-    `difference`: best pretrained model minus that control, above zero = pretraining is better. `items_to_decide`:
-    for "undecided", how many test items would decide, if that can be said.
-    """
-
-    verdict: Literal["helped", "equivalent", "hurt", "undecided"]
-    metric: str
-    against: str
-    difference: Interval
-    margin: float
-    items_to_decide: int | None = None
-    rows: tuple[ChartRow, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

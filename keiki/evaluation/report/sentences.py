@@ -6,8 +6,9 @@ One home for every phrase that judges, so that page, terminal and model card can
 from __future__ import annotations
 
 from keiki.evaluation.report import advice, words
-from keiki.evaluation.report.schema import Headline, Report, Task, Transfer, Usability, Warning
+from keiki.evaluation.report.schema import ClassCount, Headline, Report, Task, Transfer, Usability, Warning
 
+SHOWN_CLASSES = 3  # that are named in a sentence
 NOUNS = {"image": "pictures", "text": "texts", "audio": "sounds", "vector": "rows"}
 
 
@@ -42,8 +43,17 @@ def headline(headline: Headline, noun: str) -> str:
     '89 % right on photos it never saw (80–94 %, 80 items)'
     """
     ranges = f"({words.limits(headline.score, headline.metric)}, {words.of(headline.n, 'items')})"
-    line = f"{figure(headline)} {figure_means(headline, noun)} {ranges}"
+    line = "; ".join(
+        each for each in (f"{figure(headline)} {figure_means(headline, noun)} {ranges}", partly(headline)) if each
+    )
     return f"{line}; an estimate of the procedure" if _is_procedure(headline) else line
+
+
+def title(report: Report) -> str:
+    """What the tab of the page and the head of a printed one say."""
+    found = report.headline.partly
+    less = f", {found.n_judged} of {words.of(found.n_classes, 'classes')} judged" if found else ""
+    return f"{figure(report.headline)}{less} · {report.run}"
 
 
 def estimate(headline: Headline, task: Task) -> str:
@@ -52,8 +62,34 @@ def estimate(headline: Headline, task: Task) -> str:
         return _procedure(headline, task)
     kind = "given" if task.split == "given" else "held-out"
     same = f"another domain than the training {task.noun}" if headline.domain == "target" else "the same source"
-    first = f"Measured on {words.count(headline.n)} {kind} test {_plural(headline.n, task.noun)} from {same}."
-    return f"{first} {looks(headline.looks)}".strip()
+    what = f"{words.count(headline.n)} {kind} test {_plural(headline.n, task.noun)}"
+    which = f", the newest of {same}" if task.newest else f" from {same}"
+    return f"Measured on {what}{which}. {looks(headline.looks)}".strip()
+
+
+def partly(headline: Headline) -> str:
+    """That not all classes were judged, and what a constant answer is worth then; empty where all were."""
+    found = headline.partly
+    if found is None:
+        return ""
+    if found.n_judged <= SHOWN_CLASSES and len(found.judged) == found.n_judged:
+        names = " and ".join(map(advice.said, found.judged))
+        which = names if found.n_judged == 1 else f"{names}, of {words.of(found.n_classes, 'classes')},"
+    else:
+        which = f"{words.count(found.n_judged)} of {words.of(found.n_classes, 'classes')}"
+    were = words.verb(found.n_judged, "was", "were")
+    constant = f"always saying {advice.said(found.constant)} would be {words.percent(found.constant_right)} right"
+    return f"only {which} {were} judged, and {constant}"
+
+
+def split(task: Task) -> str:
+    """How the items were divided into training and test."""
+    if task.split == "given":
+        return "as given"
+    if task.split == "held-out":
+        return f"made by keiki: {_apart(task)}"
+    times = f", repeated {task.repeats} times" if task.repeats > 1 else ""
+    return f"nested cross-validation, {words.of(task.folds, 'folds')}{times}"
 
 
 def looks(looks: int | None) -> str:
@@ -77,7 +113,7 @@ def usability(usability: Usability | None, noun: str) -> str:
         return "no share to accept unseen could be worked out"
     asked = words.percent(usability.asked_accuracy)
     if usability.threshold is None:
-        return f"check every answer: at no threshold were {asked} of the accepted answers right"
+        return f"check every answer: {_unreached(usability, noun, asked)}"
     accepted = words.score(usability.accepted, "coverage")
     between = words.limits(usability.accepted, "coverage")
     check = words.percent(usability.to_check)
@@ -105,8 +141,9 @@ def rule(usability: Usability) -> str:
     if usability.threshold is None:
         return ""
     asked, threshold = words.percent(usability.asked_accuracy), words.percent(usability.threshold)
+    more = " or more" if threshold[0].isdecimal() and usability.threshold < 1 else ""
     return (
-        f"Accepted is an answer given with a probability of {threshold} or more. This threshold aims at {asked} right "
+        f"Accepted is an answer given with a probability of {threshold}{more}. This threshold aims at {asked} right "
         "and was set without the test items."
     )
 
@@ -137,7 +174,8 @@ def transfer_rest(transfer: Transfer) -> str:
     """`transfer_sentence` without its verdict."""
     change = words.change(transfer.difference, transfer.metric)
     change = f"{change} ({words.change_limits(transfer.difference, transfer.metric)})"
-    against = transfer.against
+    unfinished = any(row.unfinished and row.label == transfer.against for row in transfer.rows)
+    against = f"{transfer.against}, not trained to the end" if unfinished else transfer.against
     if transfer.verdict == "helped":
         return f"{change} over the best model without it ({against})"
     if transfer.verdict == "hurt":
@@ -145,7 +183,8 @@ def transfer_rest(transfer: Transfer) -> str:
     if transfer.verdict == "equivalent":
         return f"{change} against {against}, within the {_margin(transfer)} that counts as equal"
     needed = transfer.items_to_decide
-    more = f"; about {words.count(needed)} test items would decide" if needed else "; too few test items to tell"
+    about = words.count(advice.rounded(needed)) if needed else ""
+    more = f"; about {about} test items would decide" if needed else "; too few test items to tell"
     return f"{change} against {against}{more}"
 
 
@@ -168,11 +207,26 @@ def watch(warnings: tuple[Warning, ...]) -> str:
     return "; ".join(warning.text.rstrip(".") for warning in warnings[:3])
 
 
-def mistakes(n_mistakes: int, headline: Headline, noun: str, *, shown: bool = True) -> str:
-    """What the shown mistakes are a part of."""
+def unfinished(transfer: Transfer) -> tuple[str, ...]:
+    """What is said of controls that were not trained to the end and count all the same."""
+    return tuple(
+        f"{row.label[:1].upper()}{row.label[1:]} was not trained to the end ({row.unfinished}), but no other model "
+        "without pretraining scores better, so it counts; trained on it may be better still."
+        for row in transfer.rows
+        if row.unfinished
+    )
+
+
+def mistakes(
+    n_mistakes: int, headline: Headline, noun: str, *, shown: bool = True, repeats: int = 1, copies: bool = False
+) -> str:
+    """What the shown mistakes are a part of. repeats: how often each item was answered; copies: whether sets of copies
+    are among the items, of each of which one mistake is shown."""
     if n_mistakes:
-        these = "the most confident ones first" if shown else "none is shown, as asked"
-        return f"{words.of(n_mistakes, 'mistakes')} among {words.of(headline.n, noun)}; {these}"
+        these = "the most confident ones first" + (", one of each set of copies" if copies else "")
+        these = these if shown else "none is shown, as asked"
+        rounds = f" on the average of {repeats} rounds" if repeats > 1 else ""
+        return f"{words.of(n_mistakes, 'mistakes')} among {words.of(headline.n, noun)}{rounds}; {these}"
     low = words.percent(1 - headline.score.low) if words.metric_key(headline.metric) == "accuracy" else ""
     more = f"; a share of mistakes up to {low} would still fit what was seen" if low else ""
     return f"no mistake among {words.of(headline.n, noun)}{more}"
@@ -185,21 +239,14 @@ def closing_lines(report: Report, page: str) -> tuple[str, ...]:
     lines.append(
         transfer_sentence(report.transfer) if report.transfer else f"did pretraining help: {no_transfer(noun)}"
     )
-    found = "; ".join(each for each in (watch(report.warnings), _unwarned(report)) if each)
+    more = advice.unwarned(report) if len(report.warnings) < 3 else ""
+    found = "; ".join(each for each in (watch(report.warnings), more) if each)
     if found:
         lines.append(f"watch: {found}")
     lines.append(f"report: {page}")
     if report.next_steps:
         lines.append(f"next:  {report.next_steps[0].command}")
     return tuple(lines)
-
-
-def _unwarned(report: Report) -> str:
-    """What was found and should be watched, where fewer than three warnings are in its way and none says it."""
-    told = " ".join(warning.text for warning in report.warnings)
-    found = advice.near_or_doubtful(report)
-    said = any(word in told for word in (("labels",) if "labels" in found else ("duplicate", "copies", "copy")))
-    return "" if said or len(report.warnings) >= 3 else found
 
 
 def _is_procedure(headline: Headline) -> bool:
@@ -213,6 +260,30 @@ def _procedure(headline: Headline, task: Task) -> str:
         f"An estimate of the procedure, by {folds}{times}: each of the {words.of(headline.n, task.noun)} was judged by "
         "a model that had not seen it, with every choice made anew inside. The model you got was then fitted on all."
     )
+
+
+def _unreached(usability: Usability, noun: str, asked: str) -> str:
+    """Why no threshold could be set."""
+    answers = f"answers to held-out training {noun}"
+    if usability.unreached == "few":
+        return f"too few {answers} to be sure, at any threshold, that {asked} of the accepted ones are right"
+    if usability.unreached == "short":
+        return f"at no threshold that was tried were {asked} of the {answers} right"
+    return f"at no threshold is it sure that {asked} of the accepted answers are right"
+
+
+def _apart(task: Task) -> str:
+    """What the test items are that keiki set apart."""
+    if task.newest:
+        return "the newest items are for the test"
+    share = task.test / max(1, task.n)
+    if all(abs(each.test - share * _total(each)) <= 1 for each in task.classes):
+        return "drawn by chance, stratified by class"
+    return "drawn by chance; what belongs together stayed together, so not every class has its share"
+
+
+def _total(one: ClassCount) -> int:
+    return one.train + one.validation + one.test
 
 
 def _margin(transfer: Transfer) -> str:

@@ -51,6 +51,7 @@ def run_snippet(report: Report, page: str) -> str:
     helped = sentences.transfer_sentence(transfer) if transfer else f"transfer: {sentences.no_transfer(noun)}"
     lines = [
         _paragraph(f"{_span(sentences.figure(head), _BIG)} {escape(sentences.figure_means(head, noun))}"),
+        *([_paragraph(f"<b>{escape(_capital(sentences.partly(head)))}</b>")] if head.partly else []),
         _paragraph(escape(_limits(report)), _SOFT),
         _paragraph(escape(_capital(helped))),
         _paragraph(escape(_capital(sentences.usability(report.usability, noun)))),

@@ -52,22 +52,37 @@ def is_percent(name: str) -> bool:
     return metric_key(name) in PERCENT
 
 
-def percent(share: float, digits: int = 0) -> str:
-    """A share in percent; never rounded to 0 or 100 when it is neither.
+def percent(share: float, digits: int = 0, most: int = 1) -> str:
+    """A share in percent; never rounded to 0 or 100 when it is neither, and with at most `most` decimals: three of them
+    would look like thousands.
 
-    >>> percent(0.893), percent(0.9996), percent(1.0), percent(0.0004)
-    ('89 %', '99.96 %', '100 %', '0.04 %')
+    >>> percent(0.893), percent(0.994), percent(0.9996), percent(1.0), percent(0.0004)
+    ('89 %', '99 %', 'over 99.9 %', '100 %', 'under 0.1 %')
     """
-    return f"{_percent(share, digits)} %"
+    for decimals in range(digits, max(digits, most) + 1):
+        text = f"{100 * share:.{decimals}f}"
+        if (float(text) != 100 or share >= 1) and (float(text) != 0 or share <= 0):
+            return f"{text.replace('-', MINUS)} %"
+    return f"over {100 - 10.0**-decimals:g} %" if share > 0.5 else f"under {10.0**-decimals:g} %"
 
 
 def percent_range(low: float, high: float, digits: int = 0) -> str:
-    """Two limits in percent, the sign said once.
+    """Two limits in percent, the sign said once; as one share where a decimal does not tell them apart.
 
-    >>> percent_range(0.803, 0.941)
-    '80–94 %'
+    The lower one is never rounded to 100 and the higher one never to 0 when they are not.
+
+    >>> percent_range(0.803, 0.941), percent_range(0.991, 0.994), percent_range(0.9996, 0.9999)
+    ('80–94 %', '99.1–99.4 %', '99.9–100.0 %')
     """
-    return f"{_percent(low, digits)}{DASH}{_percent(high, digits)} %"
+    if low == high:
+        return percent(low, digits)
+    for decimals in (digits, max(digits, 1)):
+        a, b = (f"{100 * share:.{decimals}f}" for share in (low, high))
+        falsely_all, falsely_none = float(a) == 100 and low < 1, float(b) == 0 and high > 0
+        if a != b and not (falsely_all or falsely_none):
+            return f"{a}{DASH}{b} %".replace("-", MINUS)
+    a, b = "99.9" if falsely_all else a, "0.1" if falsely_none else b
+    return percent(low, digits) if a == b else f"{a}{DASH}{b} %".replace("-", MINUS)
 
 
 def points(difference: float, digits: int = 0) -> str:
@@ -96,7 +111,7 @@ def score(interval: Interval, metric: str) -> str:
     '0.84'
     """
     digits = _digits(interval, metric)
-    return percent(interval.value, digits) if is_percent(metric) else decimal(interval.value, digits)
+    return percent(interval.value, digits, most=2) if is_percent(metric) else decimal(interval.value, digits)
 
 
 def limits(interval: Interval, metric: str) -> str:
@@ -184,6 +199,15 @@ def of(n: int, noun: str) -> str:
     return f"{count(n)} {singular(noun) if n == 1 else noun}"
 
 
+def verb(n: int, one: str, many: str) -> str:
+    """The form of a verb that goes with `n` things.
+
+    >>> of(1, "labels"), verb(1, "looks", "look")
+    ('1 label', 'looks')
+    """
+    return one if n == 1 else many
+
+
 def singular(noun: str) -> str:
     """The singular of the plural nouns that the report uses."""
     irregular = {"classes": "class", "copies": "copy", "boxes": "box"}
@@ -248,14 +272,6 @@ def _digits(interval: Interval, metric: str) -> int:
     """One more digit where the interval is so narrow that two values would look alike."""
     narrow = interval.high - interval.low < 0.04
     return (1 if narrow else 0) if is_percent(metric) else (3 if narrow else 2)
-
-
-def _percent(share: float, digits: int) -> str:
-    for more in range(digits, digits + 4):
-        text = f"{100 * share:.{more}f}"
-        if (float(text) != 100 or share >= 1) and (float(text) != 0 or share <= 0):
-            return text.replace("-", MINUS)
-    return text.replace("-", MINUS)
 
 
 def _signed(value: float, digits: int) -> str:

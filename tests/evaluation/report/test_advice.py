@@ -7,8 +7,18 @@ from collections.abc import Callable
 
 import pytest
 
-from keiki.evaluation.report import advice, sentences
-from keiki.evaluation.report.insight import Findings, Heat, Leak, LearningCurve, LearningPoint, Neighbour, Shown, Why
+from keiki.evaluation.report import advice, sentences, tongues
+from keiki.evaluation.report.insight import (
+    Findings,
+    Heat,
+    Leak,
+    LearningCurve,
+    LearningPoint,
+    Neighbour,
+    Shown,
+    Sizes,
+    Why,
+)
 from keiki.evaluation.report.insight import Word as Piece
 from keiki.evaluation.report.schema import Interval, Mistake, Report
 
@@ -107,3 +117,23 @@ def test_a_sound_data_set_is_called_sound(samples: Samples) -> None:
     found = samples["nothing_found"]().findings
     assert found is not None
     assert "No label stands out" in advice.suspects(found, "photos")
+
+
+def test_one_thing_is_told_in_the_singular() -> None:
+    assert "1 label among the training photos looks doubtful" in advice.suspects(Findings(n_suspects=1), "photos")
+    one = advice.copies(Findings(n_exact=1, n_near=1, n_copies=4), "photos")
+    assert one.startswith("1 set of exact copies and 1 set of near-copies, 4 photos in all.")
+    small = advice.sizes(Sizes(input_side=224, n_small=1, n_large=1, smallest=(9, 9), largest=(99, 99)), "photos")
+    assert "1 photo is below half of that and gets blown up" in small
+    assert "1 photo is more than eight times as large" in small
+
+
+def test_languages_are_named_and_the_rare_ones_joined() -> None:
+    from py3langid import rank
+
+    assert all(tongues.name(code) != code for code, _ in rank("what it can tell apart"))
+    assert tongues.shares({"de": 0.45, "en": 0.4, "lb": 0.04, "ga": 0.03, "nl": 0.08}) == (
+        "German 45 %, English 40 %, Dutch 8 %, other 7 %"
+    )
+    assert tongues.shares({"zxx": 0.99, "kab": 0.01}) == "no language 99 %, other 1 %"
+    assert tongues.shares({"lb": 0.03}) == "Luxembourgish 3 %"

@@ -212,3 +212,26 @@ def test_the_overview_of_many(three: Comparison) -> None:
     assert comparing.overview(won) == "'b' is better than every other run"
     lost = replace(three, pairs=tuple(replace(each, adjusted=0.5) for each in three.pairs))
     assert comparing.overview(lost) == "'b' has the best score, but no lead of it is settled"
+
+
+def test_where_interval_and_p_disagree_it_is_explained(two: Comparison, three: Comparison) -> None:
+    odd = replace(two, pairs=(replace(pair("a", "b", -0.08), p=0.24, adjusted=0.24),))
+    words = Reader(compare_page.render(odd, WHEN)).words
+    assert "swapping the two runs' answers at random gives as large a difference too often" in words
+    many = replace(three, pairs=(replace(three.pairs[0], p=0.03, adjusted=0.09), *three.pairs[1:]))
+    assert (
+        "among so many pairs one like this comes up by chance (Holm)" in Reader(compare_page.render(many, WHEN)).words
+    )
+    assert "are not settled:" not in Reader(compare_page.render(three, WHEN)).words
+
+
+def test_on_a_phone_every_cell_says_what_it_is_of(three: Comparison) -> None:
+    """There the tables are cards, so each cell needs its column, and the tables their roles."""
+    shown = (Disagreement(id="1.png", label="cat", said=("dog", "cat", "cat")),)
+    page = compare_page.render(replace(three, disagreements=shown), WHEN)
+    cards = re.findall(r'<table class="[^"]*cards" role="table">.*?</table>', page, flags=re.DOTALL)
+    assert len(cards) == 4  # none for the differences: there are none
+    for card in cards:
+        assert not re.findall(r'<td(?! role="cell" (data-of="[^"]+"|class="wide"))', card)
+        assert not re.findall(r"<t[rh](?! role=)[ >]", card)
+    assert 'data-of="c says"' in page

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from keiki.evaluation.report import heat, page, scatter
-from keiki.evaluation.report.schema import Interval, Report, to_json
+from keiki.evaluation.report.schema import Interval, Partly, Report, to_json
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 SHAPES = {"line", "rect", "circle", "path", "polyline", "polygon"}  # drawn as <line/>: closed by themselves
@@ -388,3 +388,37 @@ def luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_title_is_plain_text(sample: Report) -> None:
+    [title] = re.findall("<title>(.*?)</title>", page.render_report(sample).partition("</head>")[0], flags=re.DOTALL)
+    assert "<" not in title
+    assert "&lt;span" not in title
+
+
+def test_a_half_judged_run_says_so_at_its_figure(samples: Samples) -> None:
+    report = samples["pictures"]()
+    partly = Partly(judged=("rust",), n_judged=1, n_classes=6, constant="rust", constant_right=1.0)
+    shown = words_of(read(dataclasses.replace(report, headline=dataclasses.replace(report.headline, partly=partly))))
+    before, _, after = shown.partition("Only 'rust' was judged, and always saying 'rust' would be 100")
+    assert after
+    assert "Can I use it" not in before
+
+
+def test_an_unfinished_control_that_counts_is_explained(samples: Samples) -> None:
+    report = samples["pictures"]()
+    assert report.transfer is not None
+    rows = tuple(dataclasses.replace(row, weak=None, unfinished=row.weak) for row in report.transfer.rows)
+    shown = words_of(read(dataclasses.replace(report, transfer=dataclasses.replace(report.transfer, rows=rows))))
+    assert "no transfer, unfinished" in shown
+    assert "was not trained to the end (its training curve had not flattened after 600 steps)" in shown
+    assert "weak control" not in shown
+
+
+def test_with_repeats_the_page_says_what_each_count_counts(samples: Samples) -> None:
+    report = samples["pictures"]()
+    task = dataclasses.replace(report.task, split="nested cross-validation", folds=5, repeats=3)
+    shown = words_of(read(dataclasses.replace(report, task=task)))
+    assert "on the average of 3 rounds" in shown
+    assert "Each item was answered 3 times" in shown
+    assert "most of the 3 answers of an item" in shown
