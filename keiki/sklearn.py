@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from keiki.core.errors import DataError, RequestError, UnreadableItem
 from keiki.core.files import sha256_bytes
 from keiki.data.deal import clusters
+from keiki.data.names import listing
 from keiki.data.passage import legible
 from keiki.data.picture import SUFFIXES, read_file
 from keiki.data.task import Index, Items, Modality, Target
@@ -34,6 +35,7 @@ from keiki.pipeline.light import learn
 from keiki.pipeline.request import Controls, FitRequest
 
 Listed = list[str | Path]
+_LOOKED_AT = 100  # values of a column of a DataFrame
 _MODALITIES = ("auto", "vector", "text", "image")
 
 
@@ -99,6 +101,7 @@ class KeikiClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_is_fitted(self)
         listed = self._listed(X) if self.modality_ != "vector" else None
         if self.modality_ == "vector":
+            _refuse_columns(X)
             rows = validate_data(self, X, dtype=np.float64, reset=False)
         elif listed is None:
             raise ValueError(f"This KeikiClassifier was fitted on {_NOUNS[self.modality_]}, but X holds none.")
@@ -116,6 +119,8 @@ class KeikiClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         if self.modality not in _MODALITIES:
             raise ValueError(f"modality must be one of {', '.join(_MODALITIES)}, but got {self.modality!r}.")
         listed = None if self.modality == "vector" else _strings(X)
+        if listed is None:
+            _refuse_columns(X)
         if listed is None and self.modality in ("text", "image"):
             raise ValueError(f"X must be a list of {_NOUNS[self.modality]}, as modality={self.modality!r} says.")
         return listed
@@ -155,6 +160,35 @@ def _strings(X: Any) -> Listed | None:
         row = is_text.index(False)
         raise ValueError(f"X mixes texts with something else: row {row} is {values[row]!r}.")
     return [value if isinstance(value, str) else Path(value) for value in values]
+
+
+def _refuse_columns(X: Any) -> None:
+    """Raise ValueError for a DataFrame whose columns are neither all numbers nor a single one of texts, by their names.
+
+    Dates and texts beside numbers are no features, and how several texts are to be joined is not ours to guess.
+    """
+    if not (hasattr(X, "iloc") and getattr(X, "ndim", 0) == 2):
+        return
+    columns = {name: X.iloc[:, at] for at, name in enumerate(X.columns)}
+    if dates := [name for name, column in columns.items() if column.dtype.kind in "mM"]:
+        raise ValueError(
+            f"Column {listing(dates)} of X holds dates, which are no features. Leave it out, or make numbers of it, as "
+            f"X[{dates[0]!r}].dt.month is one."
+        )
+    texts = [name for name, column in columns.items() if any(isinstance(value, str) for value in _first(column))]
+    if texts and len(texts) == len(columns):
+        joined = " + '\\n' + ".join(f"X[{name!r}]" for name in texts)
+        raise ValueError(f"X has {len(texts)} columns of texts: {listing(texts)}. Join them into one: {joined}")
+    if texts:
+        raise ValueError(
+            f"Column {listing(texts)} of X holds texts beside columns of something else. Give one column of texts, as "
+            f"X[{texts[0]!r}], or numbers only."
+        )
+
+
+def _first(column: Any) -> list[Any]:
+    """What a column may hold besides numbers; a sample, for what it is called by."""
+    return [] if column.dtype.kind in "biufc" else list(column.dropna().iloc[:_LOOKED_AT])
 
 
 def _modality_of(listed: Listed) -> Modality:

@@ -265,3 +265,25 @@ def test_group_splitters_of_scikit_learn_work(iris: tuple[np.ndarray, np.ndarray
     X, y = iris
     scores = cross_val_score(KeikiClassifier(), X, y, cv=GroupKFold(3), groups=np.arange(150) % 15)
     assert scores.min() > 0.8
+
+
+@pytest.mark.parametrize("modality", ["auto", "text", "vector"])
+def test_columns_that_are_no_features_are_refused_by_name(modality: Any) -> None:
+    texts = pd.DataFrame({"subject": ["a b", None, "c d"], "message": ["e f", "g h", "i j"], "n": [1.0, 2.0, 3.0]})
+    model, y = KeikiClassifier(modality=modality), ["x", "y", "x"]
+    with pytest.raises(ValueError, match=r"2 columns of texts: 'subject', 'message'.*X\['subject'\] \+ '\\n' \+ X"):
+        model.fit(texts[["subject", "message"]], y)
+    with pytest.raises(ValueError, match=r"Column 'message' of X holds texts beside.*X\['message'\], or numbers only"):
+        model.fit(texts[["message", "n"]], y)
+    for day in ("2026-03-01", "2026-03-01T00:00:00+00:00"):
+        with pytest.raises(ValueError, match="Column 'day' of X holds dates"):
+            model.fit(texts[["n"]].assign(day=pd.to_datetime([day] * 3)), y)
+
+
+def test_columns_are_looked_at_when_answering_too(iris: tuple[np.ndarray, np.ndarray]) -> None:
+    frame = pd.DataFrame(iris[0], columns=["a", "b", "c", "d"]).iloc[::5]
+    model = KeikiClassifier().fit(frame, iris[1][::5])
+    with pytest.raises(ValueError, match="Column 'b' of X holds texts"):
+        model.predict(frame.assign(b="high"))
+    numbers = frame.astype({"a": object, "b": "Float64"})
+    np.testing.assert_array_equal(model.predict(numbers), model.predict(frame))

@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from keiki.artifacts import manifest
+from keiki.artifacts.given import Given, Item, Pixels, as_raws, frame_raws, is_frame
+from keiki.artifacts.origin import Columns, OwnEstimate, columns_of, estimate_of
 from keiki.artifacts.outputs import FEATURES, LOGITS, PROBABILITIES, UNFAMILIARITY
 from keiki.artifacts.predictions import Predictions, Sets
 from keiki.artifacts.thresholds import Thresholds
@@ -29,7 +31,7 @@ from keiki.core.errors import BundleError, RequestError, UnreadableItem
 from keiki.core.files import read_json
 from keiki.core.options import near_miss
 from keiki.data.batches import cuts
-from keiki.data.task import Raw, Target
+from keiki.data.task import Target
 from keiki.data.transforms.base import Array, Transform, path_of, restore
 from keiki.engines.onnx import OnnxEngine
 from keiki.engines.plan import usable_cores
@@ -85,15 +87,27 @@ class Bundle:
         """SHA-256 of every item that the fit has seen."""
         return frozenset(read_json(self.folder / SEEN_FILE)["digests"])
 
+    @cached_property
+    def columns(self) -> Columns:
+        """The columns of the table that it was fitted on, as far as they were named."""
+        return columns_of(self.facts, self.folder)
+
+    @cached_property
+    def estimate(self) -> OwnEstimate | None:
+        """How good the fit itself says the model is; None where nobody has kept that."""
+        return estimate_of(self.facts, self.folder)
+
     @property
     def accept_from(self) -> float | None:
         """The top probability from which an answer is accepted, as the fit was asked; None: never."""
         return self.thresholds.accept
 
-    def predict(
-        self, raws: Sequence[Raw], *, accuracy: float | None = None, set_level: float | None = None
-    ) -> Predictions:
-        """Answers for N raw items (paths of pictures, or texts); what cannot be read is an error of its row.
+    def predict(self, raws: Given, *, accuracy: float | None = None, set_level: float | None = None) -> Predictions:
+        """Answers for N raw items; what cannot be read is an error of its row.
+
+        raws: texts; pictures as paths, bytes of files, PIL images or uint8 arrays (H, W, 3); or rows of numbers. A list
+        or Series of them, one alone, or a DataFrame, of which the columns that the fit used are taken. Raises DataError
+        for what is none of these, by its position.
 
         accuracy: wanted among the accepted answers, other than the fit was asked for. set_level: how often the set of
         classes of an answer is to hold the true one.
@@ -112,16 +126,16 @@ class Bundle:
             sets,
         )
 
-    def logits(self, raws: Sequence[Raw]) -> Scores:
+    def logits(self, raws: Given) -> Scores:
         """Logits (N, C) before calibration, a row of NaN where an item cannot be read."""
         return self.run(raws, (LOGITS,))[0][LOGITS]
 
-    def features(self, raws: Sequence[Raw]) -> Scores:
+    def features(self, raws: Given) -> Scores:
         """Features (N, D) that the head sees, a row of NaN where an item cannot be read; `width` tells D beforehand."""
         return self.run(raws, (FEATURES,))[0][FEATURES]
 
-    def run(self, raws: Sequence[Raw], outputs: Sequence[str]) -> tuple[dict[str, Scores], dict[int, str]]:
-        """Outputs of N raw items by name, rows of NaN where an item cannot be read, and the reasons by row.
+    def run(self, raws: Given, outputs: Sequence[str]) -> tuple[dict[str, Scores], dict[int, str]]:
+        """Outputs of N raw items (see `predict`) by name, rows of NaN where one cannot be read, and the reasons by row.
 
         "logits" and "probabilities" (N, C), "features" (N, D), and "unfamiliarity" (N,) where the thresholds have one.
         """
@@ -131,10 +145,11 @@ class Bundle:
                 hint="Ask for other outputs.",
             )
         sizes = {UNFAMILIARITY: (), FEATURES: (self.width,)}
-        shapes = {name: (len(raws), *sizes.get(name, (len(self.target.classes),))) for name in outputs}
+        items = self._items(raws)
+        shapes = {name: (len(items), *sizes.get(name, (len(self.target.classes),))) for name in outputs}
         found = {name: np.full(shape, np.nan, dtype=np.float32) for name, shape in shapes.items()}
         errors = dict[int, str]()
-        for window in self._windows(raws, errors):
+        for window in self._windows(items, errors):
             for batch in self._batches(window):
                 answers = self.run_prepared([window[row] for row in batch])
                 for name, values in found.items():
@@ -150,7 +165,13 @@ class Bundle:
             answers[FEATURES] = np.asarray(rows, dtype=np.float32).reshape(len(prepared), -1)
         return answers
 
-    def _windows(self, raws: Sequence[Raw], errors: dict[int, str]) -> Iterator[dict[int, Array]]:
+    def _items(self, raws: Given) -> Sequence[Item]:
+        if not is_frame(raws):
+            return as_raws(raws, self.modality)
+        width = getattr(self.transform, "width", None) if self.modality == "vector" else None
+        return frame_raws(raws, self.modality, self.columns, width)
+
+    def _windows(self, raws: Sequence[Item], errors: dict[int, str]) -> Iterator[dict[int, Array]]:
         """Prepared items by row, as many at a time as a small machine can hold; fills `errors`."""
         window: dict[int, Array] = {}
         held = 0
@@ -167,9 +188,11 @@ class Bundle:
                     window, held = {}, 0
         yield window
 
-    def _prepare(self, raw: Raw) -> Array | UnreadableItem:
+    def _prepare(self, raw: Item) -> Array | UnreadableItem:
         try:
-            return self.transform.prepare(path_of(raw) if self.modality == "image" else raw)
+            if not isinstance(raw, Pixels):
+                return self.transform.prepare(path_of(raw) if self.modality == "image" else raw)
+            return raw.prepared(self.transform)
         except UnreadableItem as error:
             return error
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keiki.artifacts.origin import Columns
 from keiki.data.task import Raw, Target
 from keiki.data.transforms.base import Transform
 from keiki.evaluation.conformal import SetScores
@@ -52,7 +53,7 @@ class Handover:
     empty). card, method options and results are plain JSON values. thresholds: "accept" is the top probability from
     which an answer is accepted (None: never), "asked_accuracy" what it was chosen for. yardstick: how unfamiliar an
     item is, from its features (None: not offered, and `no_yardstick` says why). seen: SHA-256 of every item that the
-    fit has seen. results: what the model card says of it (see `readme.write`).
+    fit has seen. results: what the model card says of it (see `readme.write`). columns: of the table it was fitted on.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Handover:
     seen: Sequence[str] = ()
     results: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
+    columns: Columns = field(default_factory=Columns)
 
     @property
     def modality(self) -> str:

@@ -18,6 +18,7 @@ import keiki
 from keiki.artifacts import graph, manifest, readme
 from keiki.artifacts.bundle import SEEN_FILE, Bundle
 from keiki.artifacts.handover import Handover
+from keiki.artifacts.origin import OwnEstimate
 from keiki.artifacts.outputs import LOGITS, UNFAMILIARITY
 from keiki.artifacts.parity import Certificate, certify, certify_distances
 from keiki.core.errors import ParityError, RequestError, UnreadableItem
@@ -94,8 +95,16 @@ def _facts(handover: Handover) -> dict[str, Any]:
         "out_of_fold": _out_of_fold(handover),
         "graph": {"file": graph.FILE, "outputs": list(graph.outputs(handover)), "width": handover.head.weight.shape[1]},
         "batch_size": handover.batch_size,
+        "columns": handover.columns.to_json(),
+        "estimate": _estimate(handover),
         "versions": {"keiki": keiki.__version__, **{name: version(name) for name in ("numpy", "onnx", "onnxruntime")}},
     }
+
+
+def _estimate(handover: Handover) -> dict[str, Any] | None:
+    """How good the fit says the model is, for whoever measures it anew."""
+    own = OwnEstimate.of(handover.results.get("test"))
+    return None if own is None else own.to_json()
 
 
 def _thresholds(handover: Handover) -> dict[str, Any]:

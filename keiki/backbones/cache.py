@@ -37,7 +37,7 @@ import numpy.typing as npt
 from keiki.backbones.disk import Disk, is_locked, is_same, lock
 from keiki.core.errors import KeikiError, RequestError
 from keiki.core.files import TEMPORARY, digest, sha256_bytes, sha256_file
-from keiki.core.places import cache_root
+from keiki.core.places import CURE, cache_root
 from keiki.data.sources.unpacked import idle, removed
 
 Area = Literal["features", "results"]
@@ -156,7 +156,7 @@ class Cache:
         """
         from safetensors.numpy import load, save
 
-        key = digest({"arrays": FORMAT, "facts": facts})
+        key = _arrays_key(facts)
         if (held := self.get("results", key)) is not None:
             with held:
                 return load(held.read("arrays.safetensors"))
@@ -164,6 +164,13 @@ class Cache:
         if keep():
             self.put("results", key, {"arrays.safetensors": save(arrays)})
         return arrays
+
+    def remembers(self, facts: Any) -> bool:
+        """Whether `remember` would find the arrays for equal `facts`."""
+        held = self.get("results", _arrays_key(facts))
+        if held is not None:
+            held.close()
+        return held is not None
 
     def remember_json(self, facts: Any, compute: Callable[[], Any]) -> Any:
         """As `remember`, for a result of plain JSON values."""
@@ -179,7 +186,10 @@ class Cache:
     def graphs(self) -> Path:
         """The folder of converted graphs; it exists."""
         folder = self.root / "graphs"
-        self._disk.make_folder(folder)
+        try:
+            self._disk.make_folder(folder)
+        except OSError as cause:
+            raise self._error("written", cause) from cause
         return folder
 
     @property
@@ -236,7 +246,7 @@ class Cache:
     def _error(self, verb: str, cause: OSError) -> KeikiError:
         return KeikiError(
             f"The cache '{self.root}' cannot be {verb}: {cause.strerror or cause}.",
-            hint="Free some space there, or set KEIKI_CACHE to another folder.",
+            hint=CURE,
         )
 
     def _folder(self, area: Area, key: str) -> Path:
@@ -351,6 +361,10 @@ class Cache:
             for each in path.iterdir():
                 self._remove_tree(each)
             self._disk.remove_folder(path)
+
+
+def _arrays_key(facts: Any) -> str:
+    return digest({"arrays": FORMAT, "facts": facts})
 
 
 def open_cache(environment: Mapping[str, str] | None = None) -> Cache:

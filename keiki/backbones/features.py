@@ -32,7 +32,7 @@ from keiki.data.task import Index, Items
 from keiki.engines.plan import Plan
 
 FORMAT = 1  # part of the key of features: raise it when the same key would get other bits
-FACTS_FORMAT = 2  # the same for facts and thumbnails; 2 = with fingerprint and moment of exposure
+FACTS_FORMAT = 3  # the same for facts and thumbnails; 3 = with the brightest pixel and whether there are more frames
 FEATURES, FACTS, THUMBNAILS = "features.npy", "facts.json", "thumbnails.bin"
 
 Request = tuple[Backbone, str | None]  # a backbone and the name of one of its transforms, None for the default

@@ -19,6 +19,7 @@ import typer
 
 from keiki.cli import output
 from keiki.core.errors import InstallationError
+from keiki.core.places import CURE
 
 State = Literal["ok", "note", "broken"]
 _LEAST_FREE = 2 * 2**30  # bytes; less is too little for the features of a large folder
@@ -222,13 +223,12 @@ def cache() -> Iterator[Finding]:
     from keiki.cli.cache import size
 
     root = open_cache().root
-    cure = "Make it writable, or name another folder: export KEIKI_CACHE=FOLDER"
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=root, prefix=".part-"):
             pass
     except OSError as error:
-        yield Finding("cache", "broken", f"'{root}' cannot be written: {error.strerror}", cure)
+        yield Finding("cache", "broken", f"'{root}' cannot be written: {error.strerror}", CURE)
         return
     yield Finding("cache", "ok", str(root))
     for part, place in (("disk of the cache", root), ("disk of this folder", Path.cwd())):

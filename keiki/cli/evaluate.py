@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,9 +34,11 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled data that it has not seen, or tell whether data without labels have drifted.
 
-    Items that the run has seen in training are found by their content, counted and left out. Every look at the same
-    test data is counted, because data that were looked at often are no longer unseen. Without labels nothing can be
-    said of how often the model is right; whether the items are still like those of the training can.
+    A table is read by the columns of the fit, unless others are named. Items that the run has seen in training are
+    found by their content, counted and left out; near copies of them are counted, and the accuracy is given without
+    them too. Items of classes that the model does not know are counted apart. Every look at the same test data is
+    counted, because data that were looked at often are no longer unseen. Without labels nothing can be said of how
+    often the model is right; whether the items are still like those of the training can.
 
     \b
     Examples:
@@ -44,14 +47,14 @@ def evaluate(
     """
     from keiki.artifacts.bundle import Bundle
     from keiki.data.sources.base import Request
+    from keiki.pipeline.copies import NearTraining, near_training
     from keiki.serving.judge import fitting, judge, labelled, read_data, unseen, watch
 
     if no_labels and (label or metric or positive):
         raise RequestError("--no-labels leaves nothing for --label, --metric or --positive to tell.")
     bundle = Bundle.open(run)
-    found = read_data(
-        data, Request(input=column, label=label, files=files, group=group, learned=False), labels=not no_labels
-    )
+    asked = Request(input=column, label=label, files=files, group=group, learned=False)
+    found = read_data(data, asked, bundle, labels=not no_labels)
     fitting(found, bundle)
     has_labels = found.labels is not None
     if has_labels:
@@ -61,8 +64,9 @@ def evaluate(
             f"Without labels '{metric}' has no value. {found.notes[-1]}", hint="Name them: --label COLUMN"
         )
     fresh = unseen(found, bundle)
+    near = near_training(run, bundle, fresh) if has_labels else NearTraining()
     told = (
-        judge(bundle, fresh, metric=metric, positive=positive, seed=seed)
+        judge(bundle, fresh, metric=metric, positive=positive, seed=seed, copies=near.rows)
         if has_labels
         else watch(bundle, fresh, seed=seed)
     )
@@ -72,7 +76,7 @@ def evaluate(
         "labelled": has_labels,
         "seen": len(found) - len(fresh),
         "looks": _look(fresh, str(run)) if has_labels else None,
-        "notes": list(found.notes),
+        "notes": [*found.notes, *([near.why_not] if near.why_not else [])],
         "skipped": [{"id": each.id, "reason": each.reason} for each in found.skipped if not each.foreign],
         **told,
     }
@@ -116,11 +120,56 @@ def _say_quality(facts: dict[str, Any], metric: str | None) -> None:
     rows = [(name, *(_number(test[name], end) for end in ("value", "low", "high"))) for name in names if name in test]
     output.emit_table(("metric", "value", "low", "high"), rows)
     output.emit(f"\n{facts['n']} items; intervals at 95 %")
+    for line in (*_own(facts), *_near(facts), *_unknown(facts)):
+        output.emit(line)
     if taken["threshold"] is None:
         output.emit("no answer is certain enough to be accepted unseen")
     else:
         right = f", {_percent(taken['accuracy'])} of them right" if taken["accuracy"] else ""
         output.emit(f"{taken['accepted']} answers accepted ({_percent(taken['share'])}){right}")
+
+
+def _own(facts: dict[str, Any]) -> Iterator[str]:
+    """The fit's own figure, and whether the new one lies within its interval."""
+    from keiki.evaluation.report.words import percent, percent_range
+
+    own, new = facts["own"], facts["test"]["accuracy"]
+    if own is None or new is None:
+        return
+    old = own["accuracy"]
+    where = "within it"
+    if new["value"] < old["low"]:
+        where = "below it: these items are harder for the model than those that judged the fit"
+    elif new["value"] > old["high"]:
+        where = "above it: these items are easier for the model than those that judged the fit"
+    shown = f"{percent(old['value'])} right ({percent_range(old['low'], old['high'])})"
+    yield f"the fit's own estimate: {shown}; {percent(new['value'])} lies {where}"
+
+
+def _near(facts: dict[str, Any]) -> Iterator[str]:
+    """How many near copies of training items there are, and the accuracy without them."""
+    found = facts["near_copies"]
+    if not found["n"]:
+        return
+    left = found["accuracy_without"]
+    rest = "too few are left to measure without them" if left is None else f"without them accuracy {_three(left)}"
+    yield f"watch: {found['n']} of them are near copies of training items, which prove little; {rest}"
+
+
+def _unknown(facts: dict[str, Any]) -> Iterator[str]:
+    """Items of classes that the model does not know, and what they would make of the accuracy."""
+    unknown, right = facts["unknown"], facts["test"]["accuracy"]
+    if not unknown:
+        return
+    n, names = sum(unknown.values()), list(unknown)
+    shown = ", ".join(f"'{name}' ({unknown[name]})" for name in names[:5])
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    whole = "" if right is None else f"; counted as wrong: {right['value'] * facts['n'] / (facts['n'] + n):.3f} right"
+    yield f"watch: {n} more are of classes that the model does not know: {shown}{more}{whole}"
+
+
+def _three(estimate: dict[str, float]) -> str:
+    return f"{_number(estimate, 'value')} ({_number(estimate, 'low')} to {_number(estimate, 'high')})"
 
 
 def _say_drift(found: dict[str, Any]) -> None:

@@ -13,7 +13,12 @@ from keiki.core.errors import RequestError
 from keiki.data.names import listing
 
 GO_ON = {"data", "out", "resume", "quiet", "as_json"}  # what may stand beside --resume
-FLAGS = {"column": "input", "options": "set", "no_samples": "no-samples"}  # names of options that differ from ours
+FLAGS = {
+    "columns": "input",
+    "options": "set",
+    "no_samples": "no-samples",
+    "near_copies": "near-copies",
+}  # names of options that differ from ours
 
 
 def fit(
@@ -22,13 +27,19 @@ def fit(
         str | None, typer.Argument(metavar="DATA", help="a folder with a folder a class, or a table")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="run folder; default runs/NAME-1, -2, ...")] = None,
-    column: Annotated[str | None, typer.Option("--input", metavar="COL", help="column with the texts or files")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="COL[,COL]", help="column with the texts or files; several texts are joined"),
+    ] = None,
     label: Annotated[str | None, typer.Option(metavar="COL", help="column with the classes")] = None,
     files: Annotated[Path | None, typer.Option(metavar="DIR", help="folder in which the files of a table lie")] = None,
     group: Annotated[str | None, typer.Option(metavar="COL", help="column whose equal values stay on one side")] = None,
     time: Annotated[
         str | None, typer.Option(metavar="COL", help="column with times: the newest part is the test")
     ] = None,
+    near_copies: Annotated[
+        str, typer.Option(metavar="together|apart", help="whether near copies stay on one side, like groups")
+    ] = "together",
     add: Annotated[
         str | None, typer.Option(metavar="DATA", help="further training data, such as newly labelled")
     ] = None,
@@ -85,11 +96,12 @@ def fit(
 
     wishes: dict[str, Any] = {
         "out": out,
-        "input": column,
+        "input": ",".join(dict.fromkeys(columns)) if columns else None,
         "label": label,
         "files": files,
         "group": group,
         "time": time,
+        "near_copies": near_copies,
         "add": add,
         "val": val,
         "test": test,

@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -140,9 +141,17 @@ def _explain(error: Exception, debug: bool) -> KeikiError:
     if isinstance(error, typer.TyperException):  # options and arguments that do not fit
         return RequestError(_sentence(error.format_message()), hint=_usage(error))
     if isinstance(error, OSError):
-        return _Trouble(f"{error.strerror or error}: '{error.filename}'." if error.filename else f"{error}.")
+        what = f"{error.strerror or error}: '{error.filename}'." if error.filename else f"{error}."
+        return _Trouble(what, hint=_cure(error.filename))
     hint = "" if debug else "--debug shows the traceback."
     return KeikiError(f"This is a bug in keiki ({type(error).__name__}: {error}).", hint=hint)
+
+
+def _cure(path: object) -> str:
+    """What to do about a place that the user never named: the cache."""
+    from keiki.core.places import CURE, cache_root
+
+    return CURE if isinstance(path, str) and Path(path).is_relative_to(cache_root()) else ""
 
 
 class _Trouble(KeikiError):

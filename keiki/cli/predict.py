@@ -43,6 +43,8 @@ def predict(
 ) -> int:
     """Predict the class of pictures or texts.
 
+    A table is read by the columns of the fit, unless --input names others.
+
     Every input gets a line: input,label,probability,decision,runner_up,error. The decision is 'accept' where the
     probability is high enough for the accuracy that was asked for, 'unfamiliar' where the input is unlike all that the
     model learned from, else 'check'. --set-level adds a column, set: all classes that are likely enough, joined by ';'.
@@ -69,7 +71,7 @@ def predict(
     wish = Wish(accuracy, set_level)
     for line in unmet(bundle, wish):
         output.say(f"keiki: {line}")
-    found = gather(inputs, bundle.modality, _lines, Request(input=column, files=files))
+    found = gather(inputs, bundle.modality, _lines, Request(input=column, files=files), bundle.columns)
     for note in found.notes:
         output.say(f"keiki: {note}")
     tally = _Tally()

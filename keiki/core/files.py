@@ -44,7 +44,8 @@ def read_json(path: Path) -> Any:
 def writing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; on leaving without an error it becomes `path`, fsynced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
+    with _named(path):
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -61,7 +62,8 @@ def writing(path: Path) -> Iterator[Path]:
 def writing_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path`; on leaving without an error it replaces `path` as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=path.parent))
+    with _named(path):
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=path.parent))
     try:
         yield temporary
         os.chmod(temporary, 0o755)
@@ -71,6 +73,15 @@ def writing_folder(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let what the system refuses name `path`, which the user knows, and not a temporary file beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def sha256_bytes(data: bytes) -> str:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+CURE = "The cache needs a folder with room that can be written; to name another: export KEIKI_CACHE=FOLDER"
+
 
 def cache_root(environment: Mapping[str, str] | None = None, platform: str = sys.platform) -> Path:
     """The folder of everything that is kept between runs: KEIKI_CACHE, else the platform's folder for caches.

@@ -15,23 +15,26 @@ Listener = Callable[[dict[str, Any]], None]
 class Record:
     """Collects events and stage times of one run.
 
-    Listeners (the progress display) get every event; with a `path` each event is also appended as one JSON line.
+    Listeners (the progress display) get every event; with a `path` each event is also appended as one JSON line, with
+    its facts as `written` leaves them: what a run must not keep can be taken out there.
     """
 
     def __init__(self, path: Path | None = None, listeners: tuple[Listener, ...] = ()) -> None:
         self.seconds: dict[str, float] = {}
         self._path = path
         self._listeners = listeners
+        self.written: Callable[[dict[str, Any]], dict[str, Any]] = dict
         self._start = time.perf_counter()
 
     def event(self, event: str, **facts: Any) -> None:
         """Note that `event` happened, with its facts (plain JSON values)."""
-        line = {"event": event, "at": round(time.perf_counter() - self._start, 3), **facts}
+        head = {"event": event, "at": round(time.perf_counter() - self._start, 3)}
+        line = {**head, **facts}
         for listener in self._listeners:
             listener(line)
         if self._path is not None and event != "progress":
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.write(json.dumps({**head, **self.written(facts)}, ensure_ascii=False) + "\n")
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Tell listeners how far `what` is; not kept in the log."""

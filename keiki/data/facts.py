@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from PIL import Image
 
@@ -22,6 +22,8 @@ from keiki.data.picture import Picture, open_picture
 THUMBNAIL = 96  # pixels of the longer side
 QUALITY = 80
 
+Extrema = tuple[tuple[int, int], ...]  # the least and the highest value of each colour
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -31,7 +33,8 @@ class Fact:
     file_bytes, `pixels` = SHA-256 of the picture squashed to 96 x 96 RGB (equal for copies that differ only in
     metadata or lossless container), fingerprint = perceptual hash of 64 bits as 16 hexadecimal digits (near for
     pictures that look alike), taken = EXIF's moment of exposure ('2026-11-21T15:04:05', '' where there is none),
-    thumbnail = JPEG. Texts: characters and words.
+    thumbnail = JPEG, brightest = the highest value of any pixel and colour (0 to 255), several = there are more frames
+    or pages than the first. Texts: characters and words.
     """
 
     error: str | None = None
@@ -44,6 +47,8 @@ class Fact:
     thumbnail: bytes = b""
     taken: str = ""
     fingerprint: str = ""
+    brightest: int = 255
+    several: bool = False
     characters: int = 0
     words: int = 0
 
@@ -73,6 +78,8 @@ def image_fact(raw: Path | bytes) -> tuple[Fact, Image.Image | None]:
         thumbnail=thumbnail(picture.image),
         taken=taken(_exif(picture, raw)),
         fingerprint=fingerprint(square),
+        brightest=max(high for _, high in cast(Extrema, picture.image.getextrema())),
+        several=picture.several,
     )
     return fact, picture.image
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import count
 
 from keiki.data.columns import MISSING
@@ -20,6 +21,21 @@ def group_name(cell: str, number: int) -> str:
     """
     name = spelled(cell)
     return f"row {number} alone" if name.casefold() in MISSING else name
+
+
+def lonely_notes(groups: Sequence[str], column: str) -> tuple[str, ...]:
+    """A note where rows of a table name no group though others do; groups (N,) as `group_name` gives them.
+
+    >>> lonely_notes(["a", "row 3 alone", "a", "row 5 alone"], "patient")[0][:45]
+    "2 of 4 rows have no value in column 'patient'"
+    """
+    n = sum(LONELY.fullmatch(name) is not None for name in groups)
+    if not n:
+        return ()
+    return (
+        f"{n} of {len(groups)} rows have no value in column '{column}'; each was taken to belong with nothing. If some "
+        "of them belong together or to a named group, the estimate is too good: fill them in.",
+    )
 
 
 def groups_of_both(first: Dataset, second: Dataset) -> tuple[str, ...] | None:

@@ -66,6 +66,27 @@ class Hint:
         return Counter(key for key in self.keys if key is not None)
 
 
+def parted(hint: Hint | None, clusters: Sequence[int]) -> Hint | None:
+    """The hint less the groups that stay on one side anyway; None where nothing is left of it.
+
+    clusters (N,): numbers of what is kept together, as near copies are.
+
+    >>> hint = parted(Hint("column", "thread", ("a", "a", "b", "b", "c")), [1, 1, 2, 3, 4])
+    >>> (hint.n_groups, hint.keys) if hint else None
+    (1, (None, None, 'b', 'b', 'c'))
+    """
+    if hint is None:
+        return None
+    own: dict[str, set[int]] = {}
+    for key, cluster in zip(hint.keys, clusters, strict=True):
+        if key is not None:
+            own.setdefault(key, set()).add(int(cluster))
+    counts = Counter(key for key in hint.keys if key is not None)
+    torn = {key for key, found in own.items() if len(found) > 1}
+    left = Hint(hint.how, hint.name, tuple(key if key in torn or counts[key or ""] == 1 else None for key in hint.keys))
+    return left if torn else None
+
+
 def by_prefix(ids: Sequence[str], labels: Sequence[object]) -> Hint | None:
     """Groups by how the names of files begin: 'img_012_a.jpg' and 'img_012_b.jpg' are of 'img_012'.
 

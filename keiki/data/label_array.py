@@ -10,6 +10,7 @@ import numpy.typing as npt
 from keiki.core.errors import DataError
 from keiki.data.columns import MISSING, SPLIT_VALUES
 from keiki.data.names import listing, spelled
+from keiki.data.rows import cell_text
 from keiki.data.task import PARTS, Part
 
 Array = npt.NDArray[Any]
@@ -93,7 +94,7 @@ def _flat(values: Array, n_rows: int, name: str) -> Array:
 
 def _name(value: float | bool, whole: bool) -> str:
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return cell_text(value)
     return str(int(value)) if whole else repr(value)
 
 

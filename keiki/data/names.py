@@ -75,10 +75,15 @@ def twins(names: Iterable[str]) -> list[tuple[str, ...]]:
     return [tuple(sorted(each)) for _, each in sorted(same.items()) if len(each) > 1]
 
 
-def twin_notes(names: Iterable[str]) -> tuple[str, ...]:
-    """A note for each group of class names that differ by case alone."""
+def twin_notes(names: Iterable[str], merging: str) -> tuple[str, ...]:
+    """A note for each group of class names that differ by case alone; merging: what to do if they are one class.
+
+    >>> twin_notes(["Cat", "cat"], "rename one folder")
+    ("The classes 'Cat' and 'cat' differ by case alone and are kept apart; if they are one, rename one folder.",)
+    """
     return tuple(
-        f"The classes {' and '.join(repr(name) for name in each)} differ by case alone and are kept apart."
+        f"The classes {' and '.join(repr(name) for name in each)} differ by case alone and are kept apart; if they are "
+        f"one, {merging}."
         for each in twins(names)
     )
 

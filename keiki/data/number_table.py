@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from keiki.core.errors import ColumnError
 from keiki.data.columns import MISSING, SPLIT_NAMES, asked, labelled_by
-from keiki.data.groups import group_name
+from keiki.data.groups import group_name, lonely_notes
 from keiki.data.label_array import parts_of
 from keiki.data.labels import as_classes
 from keiki.data.names import listing, printable, spelled, twin_notes
@@ -22,6 +22,7 @@ from keiki.data.rows import SkippedRow, Table
 from keiki.data.sources.base import Request
 from keiki.data.spare import spare_ids
 from keiki.data.task import Dataset, Part, Skipped
+from keiki.data.times import ABSENT, Times, is_absent, parse
 from keiki.data.vectors import as_rows, vector_items
 
 _INDEX_NAMES = frozenset({"", "id", "index", "row", "unnamed: 0", "column 1"})  # what numbers the rows, by its name
@@ -54,17 +55,24 @@ def number_dataset(table: Table, path: Path, request: Request) -> Dataset:
         skipped |= {i: "no label" for i, label in enumerate(labels) if not label}
         if request.learned:
             notes += as_classes([label for label in labels if label], f"Column '{columns.label}'")
+    skipped |= {i: ABSENT for i in columns.timeless() if i not in skipped}
     kept = [i for i in range(len(table.rows)) if i not in skipped]
-    parts, groups, times = columns.parts(), columns.groups(), columns.times()
+    parts, groups, times = columns.parts(), columns.groups(kept), columns.times(kept)
     known = bool(labels) and all(labels[i] for i in kept)
+    merging = f"write one of them in all cells of column '{columns.label}'"
+    said = (
+        *(lonely_notes(groups, str(request.group)) if groups and request.labelled else ()),
+        *(times.notes if times else ()),
+        *twin_notes(sorted(set(labels) - {""}), merging),
+    )
     return Dataset(
         name=printable(path.stem) or "data",
         items=vector_items(rows.matrix[kept], [f"row {table.numbers[i]}" for i in kept]),
         labels=tuple(labels[i] for i in kept) if known else None,
         parts=tuple(parts[i] for i in kept),
-        groups=None if groups is None else tuple(groups[i] for i in kept),
-        times=None if times is None else tuple(times[i] for i in kept),
-        notes=(*table.notes, *columns.notes(), *notes, *rows.notes, *twin_notes(sorted(set(labels) - {""}))),
+        groups=groups,
+        times=times.seconds if times else None,
+        notes=(*table.notes, *columns.notes(), *notes, *rows.notes, *said),
         skipped=tuple(_lost(table, kept, skipped)),
         spare=columns.spare(kept),
     )
@@ -169,11 +177,11 @@ class _Columns:
     def _parts(self, name: str) -> list[Part] | None:
         return parts_of(self.table.column(name), f"Column '{name}'", self.request.labelled and self.request.learned)
 
-    def groups(self) -> list[str] | None:
+    def groups(self, rows: Sequence[int]) -> tuple[str, ...] | None:
         if self.request.group is None:
             return None
-        cells = zip(self.table.column(self.request.group), self.table.numbers, strict=True)
-        return [group_name(cell, number) for cell, number in cells]
+        cells = self.table.column(self.request.group)
+        return tuple(group_name(cells[i], self.table.numbers[i]) for i in rows)
 
     def spare(self, rows: Sequence[int]) -> dict[str, tuple[str, ...]]:
         """Columns that may be ids of what belongs together, where nobody has named groups."""
@@ -181,12 +189,17 @@ class _Columns:
             return {}
         return spare_ids(self.table, rows, {*self.asked, self.label, self.request.time, self.split})
 
-    def times(self) -> Sequence[float] | None:
+    def timeless(self) -> list[int]:
+        """Rows without a time where times are asked for."""
+        if self.request.time is None:
+            return []
+        return [i for i, cell in enumerate(self.table.column(self.request.time)) if is_absent(cell)]
+
+    def times(self, rows: Sequence[int]) -> Times | None:
         if self.request.time is None:
             return None
-        from keiki.data.times import parse
-
-        return parse(self.table.column(self.request.time), self.request.time, self.table.numbers)
+        cells = self.table.column(self.request.time)
+        return parse([cells[i] for i in rows], self.request.time, [self.table.numbers[i] for i in rows])
 
     def _is_repeated(self, name: str) -> bool:
         cells = [cell.strip() for cell in self.table.column(name) if cell.strip()]

@@ -66,7 +66,10 @@ _QUIET = threading.Lock()  # the filters of `warnings` belong to the whole proce
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: upright RGB `image`, and what the file said of it (width and height as displayed)."""
+    """A decoded picture: upright RGB `image`, and what the file said of it (width and height as displayed).
+
+    several: the file has more frames or pages than this one, the first.
+    """
 
     image: Image.Image
     width: int
@@ -74,6 +77,7 @@ class Picture:
     format: str
     mode: str
     file_bytes: int
+    several: bool = False
 
 
 def decode(source: Path | bytes, detail: int = DETAIL) -> Image.Image:
@@ -91,12 +95,12 @@ def open_picture(source: Path | bytes, detail: int = DETAIL) -> Picture:
     width, height = file.size
     if width * height > MAX_PIXELS:
         raise UnreadableItem(f"too many pixels ({width:,} x {height:,}; the limit is {MAX_PIXELS // 10**6} million)")
-    mode = file.mode
+    mode, several = file.mode, _has_several(file, data, found)
     turn = 1 if found == "TIFF" else _orientation(file)  # Pillow turns TIFFs by itself
     image = _upright(_rgb(_loaded(file, detail), found), turn)
     if turn >= 5:
         width, height = height, width
-    return Picture(image, width, height, found, mode, len(data))
+    return Picture(image, width, height, found, mode, len(data), several)
 
 
 def read_file(path: Path) -> bytes:
@@ -185,6 +189,16 @@ def _late_reader(name: str) -> type[ImageFile.ImageFile]:
     if not SUPPORTED:
         raise UnreadableItem("an AVIF picture, which this build of Pillow cannot read; save it as JPEG or PNG")
     return AvifImageFile
+
+
+def _has_several(file: ImageFile.ImageFile, data: bytes, name: str) -> bool:
+    """Whether the file has more than one frame or page; False where what follows the first is damaged."""
+    try:
+        asked = _opened(data, name) if name == "GIF" else file  # a GIF is wound forward to find out
+        with quiet():
+            return bool(getattr(asked, "is_animated", False))
+    except Exception:  # the first frame is a picture all the same
+        return False
 
 
 def _loaded(file: ImageFile.ImageFile, detail: int) -> ImageFile.ImageFile:

@@ -102,17 +102,17 @@ def read_table(path: Path) -> Table:
 
 
 def cell_text(value: object) -> str:
-    """A value as the text of a cell; '' for what is missing.
+    """A value as the text of a cell; '' for what is missing. Yes and no are spelled as pandas writes them to a CSV.
 
     >>> cell_text(True), cell_text(2.0), cell_text(None), cell_text(float("nan")), cell_text([1, "a"])
-    ('true', '2', '', '', '[1, "a"]')
+    ('True', '2', '', '', '[1, "a"]')
     """
     if isinstance(value, str):
         return value
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))  # 1.0 where a column of whole numbers has gaps
     if not isinstance(value, list | tuple | dict):

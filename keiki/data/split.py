@@ -8,20 +8,21 @@ there, and they give way to it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from keiki.core.errors import DataError, RequestError
 from keiki.core.random import Randomness
-from keiki.data.deal import clusters, deal, draw
+from keiki.data.deal import deal, draw
 from keiki.data.doubles import double_warnings
 from keiki.data.names import listing, natural
 from keiki.data.newest import newest
 from keiki.data.sides import LEARNED, Rows, joined
 from keiki.data.sides import Given as Given
 from keiki.data.task import Dataset, Index, Part, Target, Task
+from keiki.data.ties import Alike, kept_together, loosened, parted, refuse_hopeless, refuse_unchoosable, together
 from keiki.data.vectors import repeats_by_chance
 
 NESTED_BELOW = 2000  # items; from here on a held-out fifth is judged precisely enough
@@ -30,7 +31,7 @@ FOLDS = 5
 LEAST_MET = 0.75  # of a share that was asked for, below which a warning says so
 HELD_OUT = 0.2
 
-Alike = Mapping[str, Hashable]  # content (digest) -> the set of near copies that it is of
+NearCopies = Literal["together", "apart"]
 
 
 def make_task(
@@ -41,33 +42,37 @@ def make_task(
     seed: int = 0,
     name: str | None = None,
     alike: Alike | None = None,
+    near_copies: NearCopies = "together",
 ) -> Task:
     """The task that `dataset` poses. val, test: a dataset of their own, a share of the training items, or None.
 
-    Items of one set in `alike` stay on one side, like those of a group. Where the dataset knows times and no test set
-    is given, the newest items are the test set. Raises DataError where there are no labels, fewer than two classes, one
-    group only, or nothing that could be evaluated.
+    Items of one set in `alike` stay on one side, like those of a group, unless near_copies is 'apart'. Where the
+    dataset knows times and no test set is given, the newest items are the test set. Raises DataError where there are no
+    labels, fewer than two classes, one group only, or nothing that could be evaluated or chosen by.
     """
     _check_shares(val, test)
-    rows, tied = _loosened(joined(dataset, val, test), alike or {})
+    whole = joined(dataset, val, test)
+    rows, tied = parted(whole, alike or {}) if near_copies == "apart" else loosened(whole, alike or {})
     random = Randomness(seed)
     declared = rows.has("test")
     if rows.data.times is not None and not declared:
-        rows = _newest_tested(rows, _share(test), _together(rows, tied))
+        rows = _newest_tested(rows, _share(test), together(rows, tied))
     chosen = rows.has("test")
     rows = _unseen_classes_out(rows)
     if chosen and not rows.has("test"):
         raise DataError("No test item is of a class that the training data hold.", hint="Check the class names.")
-    groups = _together(rows, tied)
-    _refuse_hopeless(rows, groups)
+    groups = together(rows, tied)
+    _classes(rows)
+    refuse_hopeless(rows, tied)
     n, rows = len(groups), _with_drawn_test(rows, groups, test, random)
-    groups = groups if len(rows.parts) == n else _together(rows, tied)
+    groups = groups if len(rows.parts) == n else together(rows, tied)
     target = Target(_classes(rows))
     labels = target.encode(rows.data.labels or ())
     rows = _with_drawn_val(rows, labels, groups, val, random)
     outer = np.full((0, len(labels)), -1, dtype=np.int64) if rows.has("test") else _outer(rows, labels, groups, random)
     judged = rows.at("test") if rows.has("test") else np.flatnonzero(outer.max(axis=0) >= 0)
     _refuse_nothing_judged(judged, target)
+    refuse_unchoosable(rows, tied, outer, given=declared)
     return Task(
         name=name or dataset.name,
         items=rows.data.items,
@@ -85,52 +90,18 @@ def make_task(
         notes=(
             *rows.data.notes,
             *rows.notes,
-            *_kept_together(rows, groups, tied),
+            *kept_together(rows, groups, tied),
             *_only_trained_on(rows, groups, outer),
+            *_time_unused(dataset, declared),
         ),
         warnings=(
             *rows.warnings,
-            *_not_judged(target, labels, judged, rows.has("added")),
+            *_not_judged(target, labels, judged, rows.has("added"), given=declared),
             *(() if repeats_by_chance(rows.data.items) else double_warnings(rows.data, rows.sides, alike)),
         ),
         skipped=rows.data.skipped,
         spare=rows.data.spare,
     )
-
-
-def _together(rows: Rows, alike: Alike) -> Index:
-    """Cluster numbers (N,) of what may not be parted: copies, near copies, groups."""
-    contents = rows.data.items.digests
-    if repeats_by_chance(rows.data.items):  # equal rows of a few whole numbers are no copies
-        return clusters(rows.data.groups or [None] * len(contents))
-    alone: list[Hashable | None] = [None] * len(contents)
-    return clusters(contents, rows.data.groups or alone, [alike.get(content) for content in contents])
-
-
-def _loosened(rows: Rows, alike: Alike) -> tuple[Rows, Alike]:
-    """`alike` without the sets that hold all there is of a class, and a warning about them.
-
-    A class that is one set of near copies could not be judged at all; of exact copies and groups that is so anyway.
-    """
-    if not alike:
-        return rows, alike
-    near, bare = _together(rows, alike), _together(rows, {})
-    members: dict[str, list[int]] = {}
-    for i, (label, part) in enumerate(zip(rows.data.labels or (), rows.parts, strict=True)):
-        if part != "test":
-            members.setdefault(label, []).append(i)
-    torn = [name for name, own in members.items() if len(set(near[own])) == 1 < len(set(bare[own]))]
-    if not torn:
-        return rows, alike
-    contents = rows.data.items.digests
-    loose = {alike[contents[i]] for name in torn for i in members[name] if contents[i] in alike}
-    warning = {
-        "what": f"All items of {listing(sorted(torn, key=natural))} are near copies of one another. They were not kept "
-        "together, because nothing else could judge them: these figures are too good.",
-        "remedy": "Add items that differ.",
-    }
-    kept = {content: key for content, key in alike.items() if key not in loose}
-    return replace(rows, warnings=(*rows.warnings, warning)), kept
 
 
 def _newest_tested(rows: Rows, share: float, groups: Index) -> Rows:
@@ -150,7 +121,8 @@ def _newest_tested(rows: Rows, share: float, groups: Index) -> Rows:
         return rows
     warning = {
         "what": f"{newer} of the items that are trained on {'is' if newer == 1 else 'are'} as new as the test set or "
-        "newer (added, for validation, or belonging with such items). Figures for what comes later may be worse.",
+        "newer (added, for validation, of groups that are older as a whole, or belonging with such items). Figures for "
+        "what comes later may be worse.",
         "remedy": "Give the newest items as a test set: --test DATA.",
     }
     return replace(rows, warnings=(*rows.warnings, warning))
@@ -295,22 +267,6 @@ def _bound(labels: Index, groups: Index, among: Index, others: Index) -> np.ndar
     return np.isin(groups[among], np.concatenate([fixed, groups[others]]))
 
 
-def _refuse_hopeless(rows: Rows, groups: Index) -> None:
-    """Raise DataError where there is nothing to tell apart, or nothing to judge by, as all items belong together."""
-    _classes(rows)
-    if len(np.unique(groups)) > 1:
-        return
-    if rows.data.groups and len(set(rows.data.groups)) == 1:
-        raise DataError(
-            f"All {len(groups)} items are of one group, '{rows.data.groups[0]}'; none can be kept apart to judge by.",
-            hint="Name another column with --group, or leave it out.",
-        )
-    raise DataError(
-        f"All {len(groups)} items are copies of one another or tied by groups; none can be kept apart to judge by.",
-        hint="Add items that differ, or check the groups.",
-    )
-
-
 def _refuse_nothing_judged(judged: Index, target: Target) -> None:
     if len(judged) == 0:
         raise DataError(
@@ -319,7 +275,9 @@ def _refuse_nothing_judged(judged: Index, target: Target) -> None:
         )
 
 
-def _not_judged(target: Target, labels: Index, judged: Index, added: bool) -> tuple[dict[str, str], ...]:
+def _not_judged(
+    target: Target, labels: Index, judged: Index, added: bool, *, given: bool
+) -> tuple[dict[str, str], ...]:
     """One warning for the classes that are trained on but not evaluated."""
     counts = np.bincount(labels, minlength=len(target.classes))
     missing = np.setdiff1d(np.arange(len(target.classes)), labels[judged])
@@ -329,6 +287,9 @@ def _not_judged(target: Target, labels: Index, judged: Index, added: bool) -> tu
         f"'{target.classes[c]}' ({counts[c]} item{'s' if counts[c] > 1 else ''})" for c in missing[:8].tolist()
     )
     more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+    if given:
+        what, remedy = "Trained on, but not in the test set", "Add items of these classes to the test set."
+        return ({"what": f"{what} that was given: {names}{more}.", "remedy": remedy},)
     or_added = ", were added" if added else ""
     return (
         {
@@ -339,14 +300,11 @@ def _not_judged(target: Target, labels: Index, judged: Index, added: bool) -> tu
     )
 
 
-def _kept_together(rows: Rows, groups: Index, alike: Alike) -> tuple[str, ...]:
-    sizes = np.bincount(groups, minlength=1)
-    many = int((sizes > 1).sum())
-    copies = "exact or near copies" if alike else "exact copies"
-    what = f"groups and {copies}" if rows.data.groups else copies
-    if not many:
+def _time_unused(dataset: Dataset, declared: bool) -> tuple[str, ...]:
+    """What is said where times would choose the test set, but it was given."""
+    if dataset.times is None or not declared:
         return ()
-    return (f"{many} set{'s' if many > 1 else ''} of {what} ({int(sizes[sizes > 1].sum())} items) kept together.",)
+    return ("The test set is the one that was given, so --time chose none.",)
 
 
 def _only_trained_on(rows: Rows, groups: Index, outer: Index) -> tuple[str, ...]:

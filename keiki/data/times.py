@@ -1,7 +1,8 @@
 """Times in a table: read the same on every machine, whatever its locale and time zone, or refused with the rows named.
 
 A time without a zone counts as UTC. What can be read in two ways ('01/02/2024', '24-03-01') is not guessed: the column
-must give the order away, separately for each mark that stands between the numbers.
+must give the order away, separately for each mark that stands between the numbers. What one cell alone would not tell
+(the order, the zone, that numbers are days as Excel counts them) is said aloud.
 """
 
 from __future__ import annotations
@@ -9,59 +10,122 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
 from keiki.core.errors import DataError
+from keiki.data.columns import MISSING
+from keiki.data.months import month_number
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _YEAR_FIRST = re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})(?:[-/.](?P<d>\d{1,2}))?(?P<rest>.*)")
 _YEAR_OUTSIDE = re.compile(r"(?P<a>\d{1,2})(?P<gap>[-/.])(?P<b>\d{1,2})(?P=gap)(?P<c>\d{4}|\d{2})(?P<rest>.*)")
 _QUARTER = re.compile(r"(?P<y>\d{4})[ -]?[qQ](?P<q>[1-4])")
-_DAY_MONTH = re.compile(r"(?P<d>\d{1,2})[ .-]*(?P<name>[A-Za-z]{3,9})[ .,-]*(?P<y>\d{4})(?P<rest>.*)")
-_MONTH_DAY = re.compile(
-    r"(?P<name>[A-Za-z]{3,9})[ .-]+(?:(?P<d>\d{1,2})(?:st|nd|rd|th)?[ ,]+)?(?P<y>\d{4})(?P<rest>.*)"
-)
+_NAME = r"(?P<name>[^\W\d_]{3,10})"
+_DAY_MONTH = re.compile(rf"(?P<d>\d{{1,2}})(?:er)?[ .-]*(?:de )?{_NAME}[ .,-]*(?:de )?(?P<y>\d{{4}})(?P<rest>.*)")
+_MONTH_DAY = re.compile(rf"{_NAME}[ .-]+(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th)?[ ,]+)?(?P<y>\d{{4}})(?P<rest>.*)")
 _WEEKDAY = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+", re.IGNORECASE)
 _CLOCK = re.compile(
     r"[T ,]*(?P<h>\d{1,2}):(?P<min>\d\d)(?::(?P<s>\d\d)(?P<part>[.,]\d+)?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(\s*\([A-Za-z ]+\))?"
 )
+ABSENT = "no time"  # the reason with which a row is left out
 Order = Literal["dmy", "mdy", "ymd"]
 _FIRST: dict[Order, str] = {"dmy": "the day", "mdy": "the month", "ymd": "the year"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SERIAL = re.compile(r"[345]\d{4}(\.\d*)?")  # days as Excel counts them, 1982 to 2064; no year and day has such digits
+_FIRST_DAY = datetime(1899, 12, 30, tzinfo=UTC)
 # Digits of a whole number of seconds, milliseconds, microseconds, nanoseconds since 1970, from 1973 to 2286.
 _UNITS = {9: 1.0, 10: 1.0, 12: 1e3, 13: 1e3, 15: 1e6, 16: 1e6, 18: 1e9, 19: 1e9}
 
 
-def parse(cells: Sequence[str], column: str, numbers: Sequence[int]) -> tuple[float, ...]:
-    """Seconds since 1970 in UTC for each cell of `column`; numbers: of the rows, as the user counts them.
+def is_absent(cell: str) -> bool:
+    """Whether a cell says that there is no time, rather than one that cannot be read.
 
-    Read are ISO 8601, years, months and quarters (their first moment), 2024/03/01, 1 Mar 2024, March 1, 2024, day and
-    month in the order that the column gives away, and numbers of seconds, milli-, micro- or nanoseconds since 1970.
+    >>> is_absent(" "), is_absent("NaT"), is_absent("soon")
+    (True, True, False)
+    """
+    return cell.strip().casefold() in {*MISSING, "nat"}
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds since 1970 in UTC, one a cell, and what was guessed to read them."""
+
+    seconds: tuple[float, ...]
+    notes: tuple[str, ...] = ()
+
+
+def parse(cells: Sequence[str], column: str, numbers: Sequence[int]) -> Times:
+    """The time in each cell of `column`; numbers: of the rows, as the user counts them.
+
+    Read are ISO 8601, years, months and quarters (their first moment), 2024/03/01, 1 Mar 2024, March 1, 2024 (in the
+    common languages of Europe), day and month in the order that the column gives away, numbers of seconds, milli-,
+    micro- or nanoseconds since 1970, and a column of nothing but days as Excel counts them.
     Raises DataError that names the rows that are none of these.
 
     >>> parse(["1970-01-02", "1 Feb 1970 00:00 +01:00", "86400000000"], "when", [2, 3, 4])
     Traceback (most recent call last):
     keiki.core.errors.DataError: Column 'when' holds no time in 1 of 3 rows: row 4: '86400000000'. Write times as ...
-    >>> parse(["1970-01-02", "1 Feb 1970 00:00 +01:00"], "when", [2, 3])
+    >>> parse(["1970-01-02", "1 Feb 1970 00:00 +01:00"], "when", [2, 3]).seconds
     (86400.0, 2674800.0)
     """
     texts = [cell.strip() for cell in cells]
+    if texts and all(map(_SERIAL.fullmatch, texts)):
+        return _serials(texts, column)
     bare = [text[start.end() :] if (start := _WEEKDAY.match(text)) else text for text in texts]
     orders = _orders(bare, column, numbers)
     found = [_moment(text, orders) for text in bare]
     bad = [row for row, moment in enumerate(found) if moment is None]
     if bad:
-        first = "; ".join(f"row {numbers[row]}: {texts[row][:40]!r}" for row in bad[:5])
-        more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
-        raise DataError(
-            f"Column '{column}' holds no time in {len(bad)} of {len(texts)} rows: {first}{more}.",
-            hint="Write times as 2026-11-21, 2026-11-21T15:04:05 or seconds since 1970, or leave --time out.",
-        )
-    return tuple(moment for moment in found if moment is not None)
+        raise _refusal(texts, bad, column, numbers)
+    notes = (*_ordered(bare, orders, column), *_zones(bare, orders, column))
+    return Times(tuple(moment for moment in found if moment is not None), notes)
+
+
+def _serials(texts: Sequence[str], column: str) -> Times:
+    start = (_FIRST_DAY - _EPOCH).total_seconds()
+    found = tuple(start + 86_400 * float(text) for text in texts)
+    note = f"Column '{column}' holds days as Excel counts them: {texts[0]} was taken for {said(found[0])}."
+    return Times(found, (note,))
+
+
+def _refusal(texts: Sequence[str], bad: Sequence[int], column: str, numbers: Sequence[int]) -> DataError:
+    first = "; ".join(f"row {numbers[row]}: {texts[row][:40]!r}" for row in bad[:5])
+    more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+    serial = next((texts[row] for row in bad if _SERIAL.fullmatch(texts[row])), None)
+    excel = f"{serial} looks like a day as Excel counts them: format such cells as dates. " if serial else ""
+    return DataError(
+        f"Column '{column}' holds no time in {len(bad)} of {len(texts)} rows: {first}{more}.",
+        hint=f"{excel}Write times as 2026-11-21, 2026-11-21T15:04:05 or seconds since 1970, or leave --time out.",
+    )
+
+
+def _ordered(texts: Sequence[str], orders: Mapping[str, Order], column: str) -> Iterator[str]:
+    """What is said of dates that the column had to tell the order of, one for each mark between the numbers."""
+    for gap, order in orders.items():
+        for text in texts:
+            match = _YEAR_OUTSIDE.fullmatch(text)
+            if match and match["gap"] == gap and len(_readings(match, list(_FIRST))) > 1:
+                year, number, day = _in_order(match, order)
+                told = f"{_year(year)}-{int(number):02d}-{int(day):02d}"
+                yield f"Dates in column '{column}' begin with {_FIRST[order]}: '{text[:40]}' was taken for {told}."
+                break
+
+
+def _zones(texts: Sequence[str], orders: Mapping[str, Order], column: str) -> Iterator[str]:
+    """What is said where some times have a zone and others have none."""
+    clocks = [clock for text in texts if (clock := _clock(text, orders))]
+    bare = sum(clock["zone"] is None for clock in clocks)
+    if 0 < bare < len(clocks):
+        yield f"{bare} of {len(clocks)} times in column '{column}' have no zone; these were taken for UTC."
+
+
+def _clock(text: str, orders: Mapping[str, Order]) -> re.Match[str] | None:
+    found = None if _NUMBER.fullmatch(text) else _date(text, orders)
+    return _CLOCK.fullmatch(found[1].rstrip()) if found and found[1].strip() else None
 
 
 def said(seconds: float, precise: bool = False) -> str:
@@ -162,8 +226,8 @@ def _date(text: str, orders: Mapping[str, Order]) -> tuple[tuple[int, int, int],
         return (_year(year), int(month), int(day)), match["rest"]
     for pattern in (_DAY_MONTH, _MONTH_DAY):
         match = pattern.fullmatch(text)
-        if match and (name := match["name"][:3].casefold()) in _MONTHS:
-            return (int(match["y"]), _MONTHS.index(name) + 1, int(match["d"] or 1)), match["rest"]
+        if match and (number := month_number(match["name"])):
+            return (int(match["y"]), number, int(match["d"] or 1)), match["rest"]
     return None
 
 

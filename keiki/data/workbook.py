@@ -152,7 +152,7 @@ class _Cells:
         if kind == "s":
             return str(self.strings[int(raw)] or "")
         if kind == "b":
-            return "true" if raw == "1" else "false"
+            return cell_text(raw == "1")
         return self._number(raw, int(cell.get("s") or 0)) if kind == "n" else raw
 
     def _number(self, raw: str, style: int) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from keiki.artifacts.bundle import Bundle
 from keiki.artifacts.handover import Handover, OutOfFold, Witness
+from keiki.artifacts.origin import Columns
 from keiki.artifacts.parity import Certificate
 from keiki.artifacts.writer import write_bundle
 from keiki.core.errors import TrainingError
@@ -58,6 +59,7 @@ def deliver(
     threshold: float | None,
     wanted: float,
     results: Mapping[str, Any],
+    columns: Columns,
 ) -> Certificate:
     """Write the bundle; returns its parity certificate."""
     model = shipped_model(shop, task, final)
@@ -85,6 +87,7 @@ def deliver(
         weights=parts.weights,
         seen=view.items.digests,
         results=results,
+        columns=columns,
         batch_size=shop.plan.batch_size,
     )
     return write_bundle(folder, handover)

@@ -51,20 +51,26 @@ def estimate(task: Task, select: Select, budget: Budget, record: Record) -> Esti
     if task.protocol != "nested":
         final = select(task.training_view(), task.items.take(task.test), budget)
         return Estimate(task.test, task.labels[task.test], task.groups[task.test], _answers(final), final, (final,))
-    rounds = [
-        (repeat, fold) for repeat in range(len(task.outer)) for fold in np.unique(task.outer[repeat]) if fold >= 0
-    ]
+    rounds = outer_rounds(task)
     shared = replace(budget, share=len(rounds) + 1)
-    selections, held = [], []
-    for number, (repeat, fold) in enumerate(rounds):
+    selections, held = [], [judged for _, judged in rounds]
+    for number, (rest, judged) in enumerate(rounds):
         record.progress("outer folds", number, len(rounds))
-        rest = np.flatnonzero(task.outer[repeat] != fold)
-        held.append(np.flatnonzero(task.outer[repeat] == fold))
-        selections.append(select(task.training_view(rest), task.items.take(held[-1]), shared))
+        selections.append(select(task.training_view(rest), task.items.take(judged), shared))
     record.progress("outer folds", len(rounds), len(rounds))
     final = select(task.training_view(), task.items.take([]), replace(budget, share=1))
     at = np.concatenate(held)
     return Estimate(at, task.labels[at], task.groups[at], _joined(selections), final, tuple(selections))
+
+
+def outer_rounds(task: Task) -> list[tuple[Index, Index]]:
+    """Of a nested estimate: the rows to learn from and the rows that judge, repeat by repeat and fold by fold."""
+    return [
+        (np.flatnonzero(own != fold), np.flatnonzero(own == fold))
+        for own in task.outer
+        for fold in np.unique(own)
+        if fold >= 0
+    ]
 
 
 def _answers(selection: Selection) -> dict[str, FloatArray]:

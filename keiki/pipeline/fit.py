@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
+from keiki.artifacts.origin import Columns
 from keiki.backbones.cache import Cache, open_cache
 from keiki.backbones.features import FeatureBank
 from keiki.core.errors import KeikiError, RequestError
@@ -30,15 +32,17 @@ from keiki.pipeline.deliver import deliver, measure, shipped_model
 from keiki.pipeline.estimate import SHIPPED, estimate
 from keiki.pipeline.evidence import Evidence, find_metric, metric_name, weigh
 from keiki.pipeline.health import examine
-from keiki.pipeline.prepare import choose_backbone, choose_controls, look, read_all
+from keiki.pipeline.prepare import choose_backbone, choose_controls, datasets, look, read_all
 from keiki.pipeline.reporting import build_report
 from keiki.pipeline.request import FitRequest, place, place_or_share, seconds, writable
+from keiki.pipeline.showing import in_values, nameless, without_names
 from keiki.pipeline.summary import finish, summarise, test_digest
 from keiki.selection.budget import Budget
 from keiki.selection.select import select
 from keiki.selection.workshop import Workshop
 
 AUTO = "linear-probe"
+NAMING = ("warnings", "notes", "findings")  # what of run.json may name items
 REFUSED = RequestError.exit_code  # of errors that the request or the data are to blame for
 
 
@@ -129,6 +133,8 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
     bank = FeatureBank(cache, plan, record)
     with record.stage("read"):
         pieces = read_all(request)
+        if not request.samples:
+            record.written = partial(in_values, plainly=_nameless(pieces))
         record.event("notes", notes=notes(pieces))
         modality = pieces.data.items.modality
         backbone = choose_backbone(request, modality)
@@ -137,7 +143,7 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
         find_metric(request.metric, request.positive, pieces.task(request.seed))  # refused before anything is computed
     with record.stage("features"):
         seen = look(pieces, bank, backbone, controls, random, record)
-        task = seen.task(request.seed)
+        task = seen.task(request.seed, request.near_copies)
         metric = find_metric(request.metric, request.positive, task)
     shop = Workshop(
         backbone, cache, bank, plan, random, record, folder / folders.CHECKPOINTS, folder / folders.DECISIONS
@@ -156,9 +162,11 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
         findings = examine(task, seen.alike, found, evidence, bank, backbone, random)
         warnings = cautions(task, looks, findings)
         summary = summarise(folder.name, request, task, found, evidence, shop, warnings, findings)
+        if not request.samples:
+            summary |= {name: in_values(summary[name], nameless(task)) for name in NAMING}
     with record.stage("bundle"):
-        card = _card(summary, request.samples)
-        deliver(folder / "bundle", shop, task, found.final, evidence.threshold, request.accuracy, card)
+        card, columns = _card(summary, request.samples), Columns.of(request.to_json())
+        deliver(folder / "bundle", shop, task, found.final, evidence.threshold, request.accuracy, card, columns)
         delivered = measure(folder / "bundle", task)
     with record.stage("report"):
         report = build_report(
@@ -205,6 +213,17 @@ def notes(pieces: Pieces) -> list[str]:
     """What was guessed of the data on reading."""
     parts = [part for part in (pieces.data, pieces.val, pieces.test) if isinstance(part, Dataset)]
     return list(dict.fromkeys(note for part in parts for note in part.notes))
+
+
+def _nameless(pieces: Pieces) -> Callable[[str], str]:
+    """What takes the names of all items that were read, and of their groups, out of a text."""
+    parts = datasets(pieces)
+    items = reduce(operator.add, (part.items for part in parts))
+    return without_names(
+        items,
+        [each for part in parts for each in part.skipped],
+        [name for part in parts for name in part.groups or ()],
+    )
 
 
 def _select(shop: Workshop, methods: list[Method], controls: list[Method], *args: Any) -> Any:

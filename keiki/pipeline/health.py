@@ -11,7 +11,7 @@ from keiki.backbones.base import Backbone, Features
 from keiki.backbones.features import FeatureBank
 from keiki.core.random import Randomness
 from keiki.data.facts import Fact
-from keiki.data.hints import LIFT, Hint, by_burst, by_column, by_prefix, lift
+from keiki.data.hints import LIFT, Hint, by_burst, by_column, by_prefix, lift, parted
 from keiki.data.language import languages, reading
 from keiki.data.near import Alike
 from keiki.data.task import Items, Task
@@ -162,15 +162,16 @@ def find_hints(
     if task.declared is not None:
         return ()
     labels = [task.target.classes[c] for c in task.labels]
-    hints = guessed_hints(task.items.ids, labels, [fact.taken for fact in facts])
+    hints = guessed_hints(task, labels, [fact.taken for fact in facts])
     alike = [hint for hint in hints if _is_alike(hint, task, bank, backbone, rng)]
     return (*(told(hint, task.items.ids) for hint in alike), *column_hints(task))
 
 
-def guessed_hints(ids: Sequence[str], labels: Sequence[str], taken: Sequence[str]) -> list[Hint]:
-    """What names and times of exposure suggest; nothing is checked yet."""
+def guessed_hints(task: Task, labels: Sequence[str], taken: Sequence[str]) -> list[Hint]:
+    """What names and times of exposure suggest beyond what is kept together anyway; nothing is checked yet."""
+    ids = task.items.ids
     found = [by_prefix(ids, labels), by_burst(ids, taken, labels) if taken else None]
-    return [hint for hint in found if hint is not None]
+    return [hint for each in found if (hint := parted(each, task.groups.tolist()))]
 
 
 def column_hints(task: Task) -> tuple[GroupHint, ...]:
@@ -180,7 +181,9 @@ def column_hints(task: Task) -> tuple[GroupHint, ...]:
         rows = [row for row, cell in enumerate(cells) if cell is not None]
         names = [task.items.ids[row] for row in rows]
         keys = {name: [cells[row] or "" for row in rows]}
-        found += [told(hint, names) for hint in by_column(keys, task.labels[rows].tolist())]
+        kept = task.groups[rows].tolist()
+        hints = by_column(keys, task.labels[rows].tolist())
+        found += [told(hint, names) for each in hints if (hint := parted(each, kept))]
     return tuple(found)
 
 
@@ -235,7 +238,9 @@ def _copies(items: Items, alike: Alike) -> list[Hashable]:
 
 def _left_apart(alike: Alike) -> str:
     n = alike.left_apart
-    return f"{n} pairs of near copies were left apart, because too much would hang together with them." if n else ""
+    pairs = "One pair" if n == 1 else f"{n:,} pairs"
+    left = "was left" if n == 1 else "were left"
+    return f"{pairs} of near copies {left} apart, because too much would hang together otherwise." if n else ""
 
 
 def _is_alike(hint: Hint, task: Task, bank: FeatureBank, backbone: Backbone, rng: np.random.Generator) -> bool:

@@ -19,9 +19,10 @@ from keiki.data.health import check
 from keiki.data.load import Pieces, read_pieces
 from keiki.data.near import Alike, Index, Links, Mask, by_content, joined, near_pictures, near_texts
 from keiki.data.sources.base import Request
-from keiki.data.split import Given, make_task
+from keiki.data.split import Given, NearCopies, make_task
 from keiki.data.task import Dataset, Items, Modality, Skipped, Task
 from keiki.methods.base import METHODS, Method
+from keiki.pipeline.pixels import dark_warnings, frame_notes
 from keiki.pipeline.request import FitRequest
 from keiki.selection.workshop import code_digest
 
@@ -30,15 +31,18 @@ DEFAULTS: dict[Modality, str] = {"image": "efficientnet-lite0", "text": "minilm-
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read, less what cannot be decoded, and which items are near copies of one another."""
+    """What was read, less what cannot be decoded, which items are near copies, and what is to be said of files."""
 
     pieces: Pieces
     alike: Alike
+    notes: tuple[str, ...] = ()
+    warnings: tuple[dict[str, str], ...] = ()
 
-    def task(self, seed: int = 0) -> Task:
-        """The task that they pose; near copies stay on one side."""
-        pieces = self.pieces
-        return make_task(pieces.data, val=pieces.val, test=pieces.test, seed=seed, alike=self.alike.keys)
+    def task(self, seed: int = 0, near_copies: NearCopies = "together") -> Task:
+        """The task that they pose; near copies stay on one side, unless they are to stand apart."""
+        pieces, alike = self.pieces, self.alike.keys
+        task = make_task(pieces.data, val=pieces.val, test=pieces.test, seed=seed, alike=alike, near_copies=near_copies)
+        return replace(task, notes=(*task.notes, *self.notes), warnings=(*task.warnings, *self.warnings))
 
 
 def read_all(request: FitRequest) -> Pieces:
@@ -87,8 +91,7 @@ def look(
     """Decode every item once, keep the features that will be needed, drop what cannot be read, and find near copies."""
     asked = first_pass(backbone, controls, random)
     parts = datasets(pieces)
-    for items in (*(_rows(part, test=False) for part in parts), *(_rows(part, test=True) for part in parts)):
-        bank.register(items)
+    register(pieces, bank)
     for part in parts:
         bank.ensure(part.items, asked, facts=True)
 
@@ -98,7 +101,15 @@ def look(
     left = Pieces(_readable(pieces.data, bank, record), readable(pieces.val), readable(pieces.test))
     alike = near_copies(left, bank, backbone, random)
     record.event("near copies", sets=len(alike.sets), left_apart=alike.left_apart)
-    return Seen(left, alike)
+    facts = [fact for part in datasets(left) for fact in bank.facts(part.items, thumbnails=False)]
+    return Seen(left, alike, frame_notes(facts), dark_warnings(facts))
+
+
+def register(pieces: Pieces, bank: FeatureBank) -> None:
+    """Make all items known to the bank, in the order that decides its shards."""
+    parts = datasets(pieces)
+    for items in (*(_rows(part, test=False) for part in parts), *(_rows(part, test=True) for part in parts)):
+        bank.register(items)
 
 
 def first_pass(backbone: Backbone, controls: Sequence[Method], random: Randomness) -> list[tuple[Backbone, str | None]]:

@@ -3,6 +3,7 @@ but for what a fit would find in the cache anyway."""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from keiki.methods.base import Method
 from keiki.pipeline.evidence import find_metric
 from keiki.pipeline.findings import GroupHint
 from keiki.pipeline.fit import make_method, refuse_modality
+from keiki.pipeline.forecast import forecast
 from keiki.pipeline.health import column_hints, guessed_hints, told
 from keiki.pipeline.prepare import (
     Seen,
@@ -36,11 +38,14 @@ from keiki.pipeline.prepare import (
     look,
     near_copies,
     read_all,
+    register,
 )
 from keiki.pipeline.request import FitRequest
+from keiki.selection.workshop import Workshop
 
 TIMED = 24  # items that are shown to each backbone to time it
 SKIPPED = 20  # items that are listed
+SHOWN = 3  # of them in the lines for people
 
 
 @dataclass(frozen=True)
@@ -63,33 +68,52 @@ class Preview:
             f"judged by: {task['judged_by']}",
             *(f"note: {note}" for note in self.facts["notes"]),
             *self._copies(noun),
-            *(f"skipped: {each['id']} ({each['reason']})" for each in self.facts["skipped"]["first"][:3]),
+            *self._skipped(),
             *(f"watch: {each['what']} {each['remedy']}" for each in self.facts["warnings"]),
             *(_hinted(each) for each in self.facts["hints"]),
             f"with: {self.facts['backbone']}, {self.facts['method']}; controls: "
             + (", ".join(self.facts["controls"]) or "none"),
-            self._cost(seconds["features"]),
+            *self._cost(seconds),
         ]
         return tuple(lines)
 
-    def _cost(self, features: float) -> str:
-        rest = "fitting, controls and report come on top"
-        if not self.facts["cached"] < 1:
-            return f"cost: no features are to be computed; {rest}"
-        there = f" ({words.percent(self.facts['cached'])} are there already)" if self.facts["cached"] else ""
-        return f"cost: about {words.seconds(features)} for the features{there}; {rest}"
+    def _cost(self, seconds: dict[str, float]) -> list[str]:
+        there = f", {words.percent(self.facts['cached'])} of them there already" if self.facts["cached"] else ""
+        stages = {
+            f"features{there}": seconds["features"],
+            "fitting": seconds["fit"],
+            "controls": seconds["controls"],
+            "bundle and report": seconds["report"],
+        }
+        parts = ", ".join(f"{name} {words.seconds(value)}" for name, value in stages.items() if value >= 0.1)
+        lines = [f"cost: about {words.seconds(seconds['total'])}, give or take a factor of two ({parts})"]
+        if self.facts["untold"]:
+            lines.append(
+                f"cost: training by {', '.join(self.facts['untold'])} comes on top; nobody knows its time before"
+            )
+        if self.facts["budget"] is not None:
+            lines.append(
+                f"cost: fine-tuning comes on top where it fits into {words.seconds(self.facts['budget'])} in all"
+            )
+        return lines
+
+    def _skipped(self) -> list[str]:
+        found = self.facts["skipped"]
+        lines = [f"skipped: {each['id']} ({each['reason']})" for each in found["first"][:SHOWN]]
+        more = found["n"] - len(lines)
+        return [*lines, f"skipped: and {more} more, {found['n']} in all"] if more > 0 else lines
 
     def _copies(self, noun: str) -> list[str]:
         found = self.facts["copies"]
         lines = []
         if found["exact_sets"]:
-            lines.append(f"copies: {found['exact_sets']} sets of exact copies ({found['exact_items']} {noun})")
+            exact = words.of(found["exact_sets"], "sets")
+            lines.append(f"copies: {exact} of exact copies ({words.of(found['exact_items'], noun)})")
         if found["near_sets"] is None:
             lines.append("copies: near copies are looked for when the features are there")
         elif found["near_sets"]:
-            lines.append(
-                f"copies: {found['near_sets']} sets of near copies ({found['near_items']} {noun}), kept together"
-            )
+            near = words.of(found["near_sets"], "sets")
+            lines.append(f"copies: {near} of near copies ({words.of(found['near_items'], noun)}), kept together")
         return lines
 
 
@@ -102,21 +126,26 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
     cache, plan, random = cache or open_cache(), plan or make_plan(), Randomness(request.seed)
     pieces = read_all(request)
     modality = pieces.data.items.modality
-    refuse_modality(make_method(request), modality)
+    method = make_method(request)
+    refuse_modality(method, modality)
     backbone, controls = choose_backbone(request, modality), choose_controls(request, modality)
     bank = FeatureBank(cache, plan, Record())
     asked = first_pass(backbone, controls, random)
     items = _all(pieces)
-    bank.register(items)
+    register(pieces, bank)
     missing = bank.missing(items, asked)
     seen = _seen(pieces, bank, backbone, controls, random, whole=not any(missing))
-    task = Seen(pieces, Alike()).task(request.seed) if seen is None else seen.task(request.seed)
+    task = (seen or Seen(pieces, Alike())).task(request.seed, request.near_copies)
     find_metric(request.metric, request.positive, task)
     sample = items.take(np.sort(random.numpy("dry run").permutation(len(items))[:TIMED]))
-    costs = [
-        n * seconds_an_item(each, name, sample, cache, plan) if n else 0.0
-        for (each, name), n in zip(asked, missing, strict=True)
-    ]
+
+    @functools.cache
+    def seconds(network: Backbone, name: str | None) -> float:
+        return seconds_an_item(network, name, sample, cache, plan)
+
+    first = sum(n * seconds(*each) if n else 0.0 for each, n in zip(asked, missing, strict=True))
+    shop = Workshop(backbone, cache, bank, plan, random, Record())
+    cost = forecast(task, first, method, controls, shop, seconds, request.samples)
     return Preview(
         {
             "task": _task(task),
@@ -129,7 +158,9 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
             "copies": _copies(task, None if seen is None else seen.alike),
             "hints": [_plain(hint) for hint in _hints(task)],
             "cached": 1 - sum(missing) / max(1, len(missing) * len(set(items.digests))),
-            "seconds": {"features": round(sum(costs), 1)},
+            "seconds": cost.to_json(),
+            "untold": list(cost.untold),
+            "budget": request.budget,
         }
     )
 
@@ -181,8 +212,8 @@ def _task(task: Task) -> dict[str, Any]:
     folds = len(np.unique(task.outer[0][task.outer[0] >= 0])) if len(task.outer) else 0
     repeats = f", drawn {len(task.outer)} times" if len(task.outer) > 1 else ""
     judged = {
-        "given": f"the {len(task.test)} test items that were given",
-        "held-out": f"{len(task.test)} items kept apart",
+        "given": f"the {words.of(len(task.test), 'test items')} given",
+        "held-out": f"{words.of(len(task.test), 'items')} kept apart",
         "nested": f"{folds}-fold cross-validation of the whole procedure{repeats}",
     }
     return {
@@ -218,7 +249,7 @@ def _hints(task: Task) -> list[GroupHint]:
     if task.declared is not None:
         return []
     labels = [task.target.classes[c] for c in task.labels]
-    guessed = guessed_hints(task.items.ids, labels, ())
+    guessed = guessed_hints(task, labels, ())
     return [*(told(hint, task.items.ids) for hint in guessed), *column_hints(task)]
 
 

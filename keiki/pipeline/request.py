@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
 from keiki.core.errors import OptionError, RequestError
 from keiki.data.names import printable
+from keiki.data.split import NearCopies
 
 Controls = Literal["quick", "full", "none"]
 
@@ -19,7 +21,8 @@ class FitRequest:
     """One fit. Paths are kept absolute, so that `--resume` works from any folder.
 
     val, test: a path to data, or a share between 0 and 1. add: a path to further training data. time: column by which
-    the newest part becomes the test set. options: of the method, as JSON values. budget: seconds.
+    the newest part becomes the test set. near_copies: whether they stay on one side, like groups. options: of the
+    method, as JSON values. budget: seconds.
     """
 
     data: str
@@ -29,6 +32,7 @@ class FitRequest:
     files: str | None = None
     group: str | None = None
     time: str | None = None
+    near_copies: NearCopies = "together"
     add: str | None = None
     val: str | float | None = None
     test: str | float | None = None
@@ -46,6 +50,8 @@ class FitRequest:
     def __post_init__(self) -> None:
         if self.controls not in ("quick", "full", "none"):
             raise OptionError(f"--controls must be quick, full or none, but got '{self.controls}'.")
+        if self.near_copies not in ("together", "apart"):
+            raise OptionError(f"--near-copies must be together or apart, but got '{self.near_copies}'.")
         if not 0.5 <= self.accuracy < 1:
             raise OptionError(f"The wanted accuracy must lie in 0.5 to 1, but got {self.accuracy}.")
         if self.budget is not None and self.method != "auto":
@@ -71,13 +77,21 @@ def place(text: str) -> str:
 
 
 def writable(path: str) -> str:
-    """The path itself, if it can be written down; raises RequestError where its bytes are no UTF-8."""
-    if printable(path) != path:
+    """The path itself, if it can be written down; raises RequestError where its bytes are no UTF-8, or where the
+    locale lets Python believe so."""
+    if printable(path) == path:
+        return path
+    try:
+        name = os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
         raise RequestError(
             f"The path '{printable(path)}' holds bytes that are not UTF-8, and no record could name it.",
             hint="Rename it, or give a link to it.",
-        )
-    return path
+        ) from None
+    raise RequestError(
+        f"The path '{name}' cannot be read as text, because file names count as {sys.getfilesystemencoding()} here.",
+        hint="Run with PYTHONUTF8=1, or with a locale such as LC_ALL=C.UTF-8.",
+    )
 
 
 def place_or_share(name: str, text: str | float | None) -> str | float | None:

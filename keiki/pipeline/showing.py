@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from keiki.backbones.features import FeatureBank
-from keiki.data.task import Task
+from keiki.data.task import Items, Skipped, Task
 from keiki.evaluation.report.insight import Shown
 
 GLIMPSE = 300  # characters of a text
@@ -62,14 +62,21 @@ class Showing:
 
 
 def nameless(task: Task) -> Callable[[str], str]:
-    """What takes the names of items and their files, and of the groups that the user named, out of a sentence.
+    """What takes the names of a task's items and their files, and of the groups that the user named, out of a text."""
+    return without_names(task.items, task.skipped, task.declared or ())
+
+
+def without_names(items: Items, skipped: Iterable[Skipped], groups: Iterable[str]) -> Callable[[str], str]:
+    """What takes the names of items and their files, and of groups, out of a text.
 
     A name that could be any word or figure is taken out where a sentence can only mean the item: in quotation marks,
-    before the reason why it was left out, and in brackets that hold nothing but names.
+    before the reason why it was left out, and in brackets that hold nothing but names. So is a text that is nothing but
+    a name.
     """
-    names = {*task.items.ids, *(each.id for each in task.skipped), *(task.declared or ())} - {""}
-    files = {raw.name for raw in task.items.raws if isinstance(raw, Path)}
-    lost = [(f"{each.id}: {each.reason}", f"{UNNAMED}: {each.reason}") for each in task.skipped]
+    gone = tuple(skipped)
+    names = {*items.ids, *(each.id for each in gone), *groups} - {""}
+    files = {raw.name for raw in items.raws if isinstance(raw, Path)}
+    lost = [(f"{each.id}: {each.reason}", f"{UNNAMED}: {each.reason}") for each in gone]
     longest_first = sorted(names, key=len, reverse=True)
 
     def named(found: re.Match[str]) -> str:
@@ -80,6 +87,8 @@ def nameless(task: Task) -> Callable[[str], str]:
         return f"'{UNNAMED}'" if PurePosixPath(found[1]).name in files else found[0]
 
     def plainly(text: str) -> str:
+        if text in names:
+            return UNNAMED
         for told, left in lost:
             text = text.replace(told, left)
         text = _QUOTED.sub(filed, _BRACKETS.sub(named, text))
@@ -90,6 +99,15 @@ def nameless(task: Task) -> Callable[[str], str]:
         return text
 
     return plainly
+
+
+def in_values(value: Any, plainly: Callable[[str], str]) -> Any:
+    """Plain JSON values with all their texts, but not the names of fields, as `plainly` leaves them."""
+    if isinstance(value, str):
+        return plainly(value)
+    if isinstance(value, Mapping):
+        return {name: in_values(each, plainly) for name, each in value.items()}
+    return [in_values(each, plainly) for each in value] if isinstance(value, list | tuple) else value
 
 
 _BRACKETS = re.compile(r"\(([^()]*)\)")

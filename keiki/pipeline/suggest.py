@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from keiki.artifacts.bundle import Bundle
 from keiki.artifacts.outputs import FEATURES, PROBABILITIES, UNFAMILIARITY
-from keiki.core.errors import BundleError, DataError, OptionError, UnknownName
+from keiki.core.errors import DataError, OptionError, UnknownName
 from keiki.core.files import sha256_bytes
 from keiki.core.random import Randomness
 from keiki.data.sources.base import Request
@@ -23,10 +23,12 @@ from keiki.data.task import Dataset, Index, Modality
 from keiki.evaluation.acquisition import STRATEGIES, Choice, Features, choose
 from keiki.metrics.base import Floats
 from keiki.pipeline import answers as answers_of
-from keiki.pipeline.finished import at, find_run
+from keiki.pipeline.copies import near_training, owner_of
+from keiki.pipeline.finished import at
 from keiki.pipeline.folder import DONE, read
 from keiki.pipeline.request import FitRequest
 from keiki.pipeline.worklist import Suggestion
+from keiki.serving.columns import read_as_fitted
 
 OF_ITS_OWN = frozenset({"data", "out", "add"})  # a fit repeated with newly labelled items names these anew
 CHUNK = 1024  # items between two reports of progress
@@ -45,7 +47,8 @@ class Suggested:
     """The items, the most useful first, and what of the pool was left out.
 
     pool: all items in it. seen: the fit was made with them; judged: the run was judged by them, so they have labels;
-    copies: of other items of the pool. command: the fit to which the filled-in table can be added, as far as known.
+    copies: of other items of the pool; near: near copies of training items. command: the fit to which the filled-in
+    table can be added, as far as known.
     """
 
     by: str
@@ -55,6 +58,7 @@ class Suggested:
     seen: int
     judged: int
     copies: int
+    near: int
     unreadable: int
     notes: tuple[str, ...]
     command: str
@@ -67,6 +71,7 @@ class Suggested:
             "seen": self.seen,
             "judged": self.judged,
             "copies": self.copies,
+            "near": self.near,
             "unreadable": self.unreadable,
             "notes": list(self.notes),
             "items": [
@@ -99,7 +104,8 @@ def suggest(
 ) -> Suggested:
     """Choose `n` items of `pool` (a folder, a table, a zip; labels in it are ignored) for a person to label.
 
-    Left out are items that the run has seen or was judged by, exact copies within the pool, and what cannot be read.
+    Left out are items that the run has seen or was judged by, near copies of its training items, exact copies
+    within the pool, and what cannot be read. A table is read by the columns of the fit, unless `request` names others.
     Raises UnknownName for another way to choose, OptionError for n below 1, DataError where nothing is left.
     """
     if by not in STRATEGIES:
@@ -107,21 +113,28 @@ def suggest(
     if n < 1:
         raise OptionError(f"-n must be 1 or more, but got {n}.")
     bundle = Bundle.open(run)
-    data = read_data(pool, replace(request or Request(), labelled=False))
+    asked = replace(request or Request(), labelled=False)
+    data = read_as_fitted(lambda wish: read_data(pool, wish), asked, bundle.columns, ("input",))
     _refuse_kind(data, bundle)
-    owner = _owner(run)
+    owner = owner_of(run)
     rows, counts = _candidates(data, bundle, owner)
+    near = near_training(run, bundle, data.take(rows))
+    gone = {rows[place] for place in near.rows}
+    rows = [row for row in rows if row not in gone]
     found = _ask(bundle, data, rows, by in ("mix", "coreset"), seed, progress)
     unread = len(found.errors) + sum(not each.foreign for each in data.skipped)
     if not len(found.rows):
         raise DataError(
             f"No item of '{pool}' is left to label: of {len(data)} the run has seen {counts['seen']}, "
-            f"{counts['judged']} have judged it, {counts['copies']} are copies and {unread} cannot be read.",
+            f"{counts['judged']} have judged it, {counts['copies']} are copies, "
+            f"{len(gone)} near copies of training items, and {unread} cannot be read.",
             hint="Give a pool of new items.",
         )
     choice = choose(by, found.shares, found.features, n, Randomness(seed).numpy("suggest", "choose"))
     config = {} if owner is None else at(read(owner / DONE), "config") or {}
-    notes = list(data.notes)
+    notes = [*data.notes, *([near.why_not] if near.why_not else [])]
+    if gone:
+        notes.append(f"Left out: {len(gone)} near copies of training items, from which the model would learn little.")
     if config.get("add"):
         notes.append(
             f"The run was fitted with --add {config['add']}; for the next fit put the rows of both in one table."
@@ -134,6 +147,7 @@ def suggest(
         items=tuple(_suggestions(data, bundle, found, choice)),
         pool=len(data) + sum(not each.foreign for each in data.skipped),
         **counts,
+        near=len(gone),
         unreadable=unread,
         notes=tuple(notes),
         command=fit_command(config),
@@ -163,7 +177,7 @@ def _wish(name: str, value: Any) -> Iterator[str]:
     elif name == "options":
         yield from (word for each in value for word in ("--set", str(each)))
     else:
-        yield from (f"--{name}", str(value))
+        yield from (f"--{name.replace('_', '-')}", str(value))
 
 
 def _refuse_kind(data: Dataset, bundle: Bundle) -> None:
@@ -177,14 +191,6 @@ def _refuse_kind(data: Dataset, bundle: Bundle) -> None:
             f"'{data.name}' holds items of the kind '{data.items.modality}', but the model takes '{bundle.modality}'.",
             hint="Name the right column: --input COLUMN",
         )
-
-
-def _owner(run: Path) -> Path | None:
-    """The run folder that the bundle lies in; None where it stands alone."""
-    try:
-        return find_run(run)
-    except BundleError:
-        return None
 
 
 def _candidates(data: Dataset, bundle: Bundle, owner: Path | None) -> tuple[list[int], dict[str, int]]:

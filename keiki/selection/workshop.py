@@ -64,10 +64,10 @@ class Workshop:
         Not remembered is what trains a network that may ship: its checkpoints are its memory. Nor is what was made
         from a file that changed meanwhile.
         """
-        if self.bank.changed or (method.gradient and "control" not in method.tags):
+        if self.bank.changed or _is_trained_anew(method):
             return self.fit(method, view, test)
         backbone = method.bring(self.backbone, self.random)
-        facts = {"identity": self.identity(method, backbone, view), "test": digest(list(test.digests))}
+        facts = self._facts(method, backbone, view, test)
         fresh: list[Outcome] = []
 
         def compute() -> dict[str, Any]:
@@ -76,6 +76,13 @@ class Workshop:
 
         arrays = self.cache.remember(facts, compute, keep=lambda: not self.bank.changed)
         return fresh[0] if fresh else self._recalled(method, backbone, view, arrays)
+
+    def remembers(self, method: Method, view: TrainView, test: Items) -> bool:
+        """Whether `outcome` would recall rather than fit."""
+        if self.bank.changed or _is_trained_anew(method):
+            return False
+        backbone = method.bring(self.backbone, self.random)
+        return self.cache.remembers(self._facts(method, backbone, view, test))
 
     def fit(self, method: Method, view: TrainView, test: Items) -> Outcome:
         """Fit `method` on `view` and let it answer for `test`."""
@@ -131,6 +138,9 @@ class Workshop:
             write_json(self.decisions, known)
         return known[question]
 
+    def _facts(self, method: Method, backbone: Backbone, view: TrainView, test: Items) -> dict[str, str]:
+        return {"identity": self.identity(method, backbone, view), "test": digest(list(test.digests))}
+
     def _recalled(self, method: Method, backbone: Backbone, view: TrainView, arrays: Mapping[str, Any]) -> Outcome:
         """The remembered outcome; with its model where head and cached features are all there is to it."""
         outcome, values = unpack(method, arrays)
@@ -153,6 +163,10 @@ class Workshop:
 
     def _checkpoints(self, identity: str) -> Checkpoints | None:
         return None if self.checkpoints is None else Checkpoints(self.checkpoints, identity, self.record)
+
+
+def _is_trained_anew(method: Method) -> bool:
+    return method.gradient and "control" not in method.tags
 
 
 @cache

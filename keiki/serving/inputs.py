@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from keiki.core.errors import DataError, UnreadableItem
-from keiki.data.names import natural, printable
+from keiki.artifacts.origin import Columns
+from keiki.core.errors import DataError, RequestError, UnreadableItem
+from keiki.data.names import printable
 from keiki.data.passage import decoded
 from keiki.data.picture import SUFFIXES as PICTURES
-from keiki.data.picture import read_file
+from keiki.data.picture import read_file, sniff
 from keiki.data.rows import SUFFIXES as TEXT_TABLES
 from keiki.data.rows import SkippedRow
 from keiki.data.sources.base import Request, exists, find, parted, read
-from keiki.data.sources.layout import TABLES, is_system
+from keiki.data.sources.folder import Walk
+from keiki.data.sources.layout import TABLES
 from keiki.data.task import Dataset, Raw
+from keiki.serving.columns import read_as_fitted, wanted
 
 TEXTS = frozenset({".txt", ".md"})
 STDIN = "-"
@@ -44,42 +48,68 @@ class Inputs:
 
 
 def gather(
-    named: Sequence[str], modality: str, lines: Callable[[], Iterable[str]], columns: Request | None = None
+    named: Sequence[str],
+    modality: str,
+    lines: Callable[[], Iterable[str]],
+    columns: Request | None = None,
+    fitted: Columns | None = None,
 ) -> Inputs:
     """The items meant by `named`; `lines` gives standard input, line by line, and is asked only for '-'.
 
-    columns: which column of a table holds the input, and where its files lie. A path that is not there becomes an item
-    with an error; DataError only where nothing at all was named or found.
+    columns: which column of a table holds the input, and where its files lie; fitted: what the fit used, which counts
+    where `columns` says nothing. A path that is not there becomes an item with an error; DataError only where nothing
+    at all was named or found, RequestError for a name of nothing but blanks, which would mean this very folder.
     """
+    if empty := [at for at, name in enumerate(named, start=1) if not name.strip()]:
+        raise RequestError(
+            f"Input {empty[0]} of {len(named)} is empty.", hint="Name a file, a folder or a text; '.' is this folder."
+        )
     found = Inputs()
+    asked = _Asked(modality, lines, columns or Request(), fitted or Columns(), found.notes)
     for name in named:
-        found.items.extend(_items(name, modality, lines, columns or Request(), found.notes))
+        found.items.extend(_items(name, asked))
     if not found.items:
         where = ", ".join(f"'{name}'" for name in named)
         raise DataError(f"There is nothing to predict in {where}.", hint=_readable(modality))
     return found
 
 
-def _items(
-    name: str, modality: str, lines: Callable[[], Iterable[str]], columns: Request, notes: list[str]
-) -> Iterable[Input]:
+@dataclass(frozen=True)
+class _Asked:
+    """What was said of all inputs, and where to say what was decided."""
+
+    modality: str
+    lines: Callable[[], Iterable[str]]
+    columns: Request
+    fitted: Columns
+    notes: list[str]
+
+
+def _items(name: str, asked: _Asked) -> Iterable[Input]:
     if name == STDIN:
-        return _from_lines(lines(), modality)
+        return _from_lines(asked.lines(), asked.modality)
     path = Path(name)
     whole, part = parted(path)
     if exists(whole):
         if part is None and whole.is_file() and whole.suffix.lower() in _SINGLE:
-            return [_file(whole, modality)]
+            return [_file(whole, asked.modality)]
         source = find(whole)
         if source is None:
-            return [_file(whole, modality)]
+            return [_file(whole, asked.modality)]
         if source.name in _FOLDERS:
-            return _from_folder(whole, modality, notes)
-        return _from_data(path, modality, columns, notes)
-    if modality == "text" and _is_sentence(name):
-        notes.append("The argument is no file; it was read as a text itself.")
+            return _from_folder(whole, asked.modality, asked.notes)
+        return _from_data(path, asked)
+    if asked.modality == "text" and _is_sentence(name):
+        asked.notes.append("The argument is no file; it was read as a text itself.")
         return [Input(printable(name), name)]
-    return [Input(printable(name), None, "no such file or folder")]
+    return [Input(printable(name), None, _nowhere(name, asked.modality))]
+
+
+def _nowhere(name: str, modality: str) -> str:
+    """That there is no such path; for what may be a word, how to have it read as a text."""
+    if modality != "text" or not re.fullmatch(r"[\w'’-]+[.!?]?", name):
+        return "no such file or folder"
+    return f"no such file or folder; to read one word as a text:  echo {shlex.quote(name)} | keiki predict RUN {STDIN}"
 
 
 def _is_sentence(text: str) -> bool:
@@ -115,25 +145,32 @@ def _numbers(name: str, text: str) -> Input:
 
 
 def _from_folder(folder: Path, modality: str, notes: list[str]) -> list[Input]:
+    """The pictures or texts below a folder, found as a fit finds them: pictures by suffix or by their first bytes."""
+    walk = Walk(folder)
+    files = list(walk.files())
+    for each in walk.skipped:
+        if not each.foreign:
+            notes.append(f"'{folder / each.id}' was not entered: {each.reason}.")
     wanted = PICTURES if modality == "image" else TEXTS
-    files = sorted(_walk(folder, notes), key=lambda file: natural(str(file.relative_to(folder))))
-    chosen = [file for file in files if file.suffix.lower() in wanted] or [file for file in files if not file.suffix]
+    chosen = [file for file in files if file.suffix.lower() in wanted or (modality == "image" and _is_picture(file))]
+    chosen = chosen or [file for file in files if not file.suffix]
     if others := len(files) - len(chosen):
-        notes.append(f"{others} other files in '{folder}' were left out; {', '.join(sorted(wanted))} are read.")
+        what = "pictures are read, whatever they are called" if modality == "image" else f"{_suffixes(TEXTS)} are read"
+        notes.append(f"{others} other files in '{folder}' were left out; {what}.")
     return [_file(file, modality) for file in chosen]
 
 
-def _walk(folder: Path, notes: list[str]) -> Iterator[Path]:
-    """All files below `folder` but those of the system; linked folders, which may lead back, are not entered."""
+def _is_picture(file: Path) -> bool:
+    """Whether a file whose name promises nothing begins like a picture."""
+    try:
+        with file.open("rb") if file.is_file() else io.BytesIO() as opened:
+            return sniff(opened.read(256)) is not None
+    except OSError:
+        return False  # it is counted among the other files
 
-    def refused(error: OSError) -> None:
-        notes.append(f"The folder '{error.filename}' could not be read: {error.strerror}.")
 
-    for place, folders, names in os.walk(folder, onerror=refused):
-        linked = [each for each in folders if os.path.islink(os.path.join(place, each))]
-        notes.extend(f"The linked folder '{os.path.join(place, each)}' was not entered." for each in linked)
-        folders[:] = [each for each in folders if not is_system(each)]
-        yield from (Path(place, each) for each in names if not is_system(each))
+def _suffixes(suffixes: Iterable[str]) -> str:
+    return ", ".join(sorted(suffixes))
 
 
 def _file(path: Path, modality: str) -> Input:
@@ -147,15 +184,17 @@ def _file(path: Path, modality: str) -> Input:
     return _numbers(name, text) if modality == "vector" else Input(name, text)
 
 
-def _from_data(path: Path, modality: str, columns: Request, notes: list[str]) -> list[Input]:
+def _from_data(path: Path, asked: _Asked) -> list[Input]:
     """The items of a table, a zip or arrays."""
-    data = _read(path, modality, replace(columns, labelled=False, strict=False))
+    modality, request = asked.modality, replace(asked.columns, labelled=False, strict=False)
+    about = wanted(modality, labels=False)
+    data = read_as_fitted(lambda wish: _read(path, modality, wish), request, asked.fitted, about)
     if data.items.modality != modality:
         raise DataError(
             f"'{path}' holds inputs of the kind '{data.items.modality}', but the model takes '{modality}'.",
             hint="Name the right column: --input COLUMN",
         )
-    notes.extend(data.notes)
+    asked.notes.extend(data.notes)
     return list(_in_order(data))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,34 +21,46 @@ from keiki.data.names import listing
 from keiki.data.sources.base import Request, read
 from keiki.data.task import Dataset, Index, Skipped
 from keiki.evaluation.drift import drift
+from keiki.evaluation.leaks import without
 from keiki.evaluation.protocol import evaluate
 from keiki.evaluation.thresholds import accepted
+from keiki.metrics.accuracy import ACCURACY
 from keiki.metrics.base import Metric, UndefinedMetric, named
+from keiki.serving.columns import read_as_fitted, wanted
 
 NO_LABEL = "no label"  # why sources leave an item out
 
 
-def read_data(path: Path, request: Request, *, labels: bool = True) -> Dataset:
+def read_data(path: Path, request: Request, bundle: Bundle | None = None, *, labels: bool = True) -> Dataset:
     """The data to look at; without labels where there are none, which a note then says, or where none are wanted.
 
-    Raises DataError with what is wrong: of the labels, where `request` names them.
+    Columns that `request` does not name are those of the fit that made `bundle`, where they are there. Raises DataError
+    with what is wrong: of the labels, where `request` names them.
     """
+    look = _reader(path, bundle)
     if not labels:
-        return _unlabelled(path, request, "Labels were not looked at, as was asked")
+        return _unlabelled(look, request, "Labels were not looked at, as was asked")
     try:
-        found = read(path, request)
+        found = look(request)
         _refuse_no_label(found)
         return check(found)
     except DataError as problem:
         if request.label is not None:
             raise
-        if read(path, replace(request, labelled=False)).labels is not None:
+        if look(replace(request, labelled=False)).labels is not None:
             raise  # there are labels; something else is wrong
-        return _unlabelled(path, request, f"No labels were found ({_begun_small(problem.what)})")
+        return _unlabelled(look, request, f"No labels were found ({_begun_small(problem.what)})")
 
 
-def _unlabelled(path: Path, request: Request, why: str) -> Dataset:
-    found = check(read(path, replace(request, label=None, labelled=False)))
+def _reader(path: Path, bundle: Bundle | None) -> Callable[[Request], Dataset]:
+    if bundle is None:
+        return lambda request: read(path, request)
+    about = wanted(bundle.modality, labels=True)
+    return lambda request: read_as_fitted(lambda wish: read(path, wish), request, bundle.columns, about)
+
+
+def _unlabelled(look: Callable[[Request], Dataset], request: Request, why: str) -> Dataset:
+    found = check(look(replace(request, label=None, labelled=False)))
     return replace(found, labels=None, notes=(*found.notes, f"{why}: only drift can be told."))
 
 
@@ -74,11 +87,12 @@ def fitting(data: Dataset, bundle: Bundle) -> None:
 
 
 def labelled(data: Dataset, bundle: Bundle) -> Sequence[str]:
-    """The labels of `data`; raises DataError unless every one is a class of the bundle, and the items of its kind."""
+    """The labels of `data`; raises DataError unless some are classes of the bundle, and the items of its kind."""
     fitting(data, bundle)
     if data.labels is None:
         raise DataError(f"'{data.name}' carries no labels, so nothing can be measured.", hint="Name them: --label")
-    if unknown := sorted(set(data.labels) - set(bundle.target.classes)):
+    unknown = sorted(set(data.labels) - set(bundle.target.classes))
+    if unknown and len(unknown) == len(set(data.labels)):
         raise DataError(
             f"The model does not know the classes {listing(unknown)}; it knows {listing(bundle.target.classes, 20)}.",
             hint="Rename or leave out these items. If these are no classes: --no-labels tells of drift alone.",
@@ -107,21 +121,52 @@ def _contents(data: Dataset, row: int) -> set[str]:
     return {digest, *(sha256_bytes(text.encode("utf-8")) for text in alone)}
 
 
-def judge(bundle: Bundle, data: Dataset, *, metric: str | None, positive: str | None, seed: int) -> dict[str, Any]:
-    """Every number on labelled items, with intervals, as JSON values: "test", "acceptance", and those of `watch`."""
+def judge(
+    bundle: Bundle,
+    data: Dataset,
+    *,
+    metric: str | None,
+    positive: str | None,
+    seed: int,
+    copies: Collection[int] = (),
+) -> dict[str, Any]:
+    """Every number on labelled items, with intervals, as JSON values: "test", "acceptance", and those of `watch`.
+
+    Items of classes that the model does not know cannot be answered right. They are left out of "test" and counted by
+    class in "unknown"; they do count for drift. copies: rows that are near copies of training items; "near_copies" says
+    how good the model is without them. "own": what the fit itself had found, None where that is not known.
+    """
     labels = labelled(data, bundle)
     classes = bundle.target.classes
     extra = [named(metric.replace("-", "_"), classes, positive)] if metric else []
     found = _answer(bundle, data)
-    truth, shares = bundle.target.encode(labels)[found.rows], found.shares
+    known = frozenset(classes)
+    judged = found.among([row for row in found.rows.tolist() if labels[row] in known])
+    if not len(judged.rows):
+        raise DataError(f"No item of '{data.name}' with a class that the model knows can be read.")
+    truth, shares = bundle.target.encode([labels[row] for row in judged.rows.tolist()]), judged.shares
     for each in extra:
         _refuse_no_value(each, truth, shares)
     asked = float(bundle.thresholds.asked or 0.95)
+    test = evaluate(truth, shares, classes, rng=_rng(seed), groups=judged.groups, metrics=extra)
     return {
-        "test": evaluate(truth, shares, classes, rng=_rng(seed), groups=found.groups, metrics=extra),
-        "acceptance": accepted(shares, truth, bundle.accept_from, asked, found.groups, found.strange).to_json(),
+        "test": test,
+        "acceptance": accepted(shares, truth, bundle.accept_from, asked, judged.groups, judged.strange).to_json(),
         **_watched(bundle, found, seed),
+        "n": len(judged.rows),
+        "unknown": dict(
+            sorted(Counter(labels[row] for row in found.rows.tolist() if labels[row] not in known).items())
+        ),
+        "near_copies": _near_copies(judged, truth, copies, seed),
+        "own": None if bundle.estimate is None else bundle.estimate.to_json(),
     }
+
+
+def _near_copies(judged: _Answered, truth: Index, copies: Collection[int], seed: int) -> dict[str, Any]:
+    """How many of the judged items are near copies of training items, and the accuracy without them."""
+    near = np.isin(judged.rows, list(copies))
+    left = without(ACCURACY, truth, judged.shares, near, rng=_rng(seed), groups=judged.groups) if near.any() else None
+    return {"n": int(near.sum()), "accuracy_without": None if left is None else left.to_json()}
 
 
 def _refuse_no_value(metric: Metric, labels: Index, shares: npt.NDArray[np.float64]) -> None:
@@ -156,6 +201,17 @@ class _Answered:
     shares: npt.NDArray[np.float64]
     groups: Index | None
     strange: npt.NDArray[np.bool_] | None
+
+    def among(self, rows: Sequence[int]) -> _Answered:
+        """The same for some of the rows."""
+        at = np.flatnonzero(np.isin(self.rows, list(rows)))
+        return replace(
+            self,
+            rows=self.rows[at],
+            shares=self.shares[at],
+            groups=None if self.groups is None else self.groups[at],
+            strange=None if self.strange is None else self.strange[at],
+        )
 
 
 def _answer(bundle: Bundle, data: Dataset) -> _Answered:

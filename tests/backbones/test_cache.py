@@ -128,6 +128,14 @@ def test_killed_at_any_system_call_no_reader_sees_a_part_and_the_next_writer_suc
         assert survivor.sizes()["features"]["entries"] == 2
 
 
+def test_a_place_that_cannot_be_is_said_with_the_next_step(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    cache = Cache(tmp_path / "file" / "cache", GIB)
+    for ask in (lambda: cache.graphs, lambda: put_two(cache)):
+        with pytest.raises(KeikiError, match=r"cannot be written: Not a directory.*KEIKI_CACHE"):
+            ask()
+
+
 def test_a_full_disk_is_said_with_the_next_step(tmp_path):
     with pytest.raises(KeikiError, match=r"cannot be written: No space left on device.*KEIKI_CACHE"):
         put_two(Cache(tmp_path, GIB, FullDisk(4)))

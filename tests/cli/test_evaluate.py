@@ -10,7 +10,7 @@ import pytest
 from keiki.artifacts.writer import write_bundle
 from keiki.cli.main import main
 from keiki.evaluation.drift import Reference
-from keiki.testing.bundles import paint, text_handover
+from keiki.testing.bundles import image_handover, paint, text_handover
 
 Capture = pytest.CaptureFixture[str]
 
@@ -65,7 +65,8 @@ def test_without_labels_only_drift_is_told_and_no_look_is_counted(
 
 def test_labels_can_be_left_aside(image_bundle: Path, tmp_path: Path, capsys: Capture) -> None:
     paint(tmp_path / "data")
-    (tmp_path / "data" / "red").rename(tmp_path / "data" / "may")
+    for name in ("red", "green", "blue"):
+        (tmp_path / "data" / name).rename(tmp_path / "data" / f"{name} of may")
     assert main(["evaluate", str(image_bundle), str(tmp_path / "data")]) == 2
     assert "--no-labels" in capsys.readouterr().err
     assert as_json(capsys, str(image_bundle), str(tmp_path / "data"), "--no-labels")["labelled"] is False
@@ -93,3 +94,51 @@ def test_a_bundle_that_cannot_tell_says_so(tmp_path: Path, capsys: Capture) -> N
     assert found["drift"]["classes"]["distance"] == pytest.approx(abs(said.count("fruit") / len(said) - 0.75))
     assert main(["evaluate", str(text_bundle), str(table)]) == 0
     assert "this model cannot tell" in capsys.readouterr().out
+
+
+def test_items_of_new_classes_are_counted_aloud_and_the_others_judged(
+    image_bundle: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    paint(tmp_path / "data")
+    (tmp_path / "data" / "red").rename(tmp_path / "data" / "crimson")
+    assert main(["evaluate", str(image_bundle), str(tmp_path / "data")]) == 0
+    told = capsys.readouterr()
+    assert "4 items; intervals at 95 %" in told.out
+    assert "watch: 2 more are of classes that the model does not know: 'crimson' (2)" in told.out
+    assert "counted as wrong: 0.667 right" in told.out
+    assert "Near copies of training items were not looked for: the bundle stands alone" in told.err
+    found = as_json(capsys, str(image_bundle), str(tmp_path / "data"))
+    assert found["unknown"] == {"crimson": 2}
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ((0.9, 0.8, 1.0), "90 % right (80–100 %); 100 % lies within it"),
+        ((0.75, 0.61, 0.85), "75 % right (61–85 %); 100 % lies above it: these items are easier"),
+    ],
+)
+def test_the_fits_own_estimate_stands_beside_the_new_figure(
+    own: tuple[float, ...], said: str, tmp_path: Path, capsys: Capture
+) -> None:
+    paint(tmp_path / "data")
+    test = {"estimate": "held-out", "n": 80, "accuracy": dict(zip(("value", "low", "high"), own, strict=True))}
+    write_bundle(tmp_path / "b", replace(image_handover(tmp_path / "train"), results={"test": test}))
+    assert main(["evaluate", str(tmp_path / "b"), str(tmp_path / "data")]) == 0
+    assert f"the fit's own estimate: {said}" in capsys.readouterr().out
+    for number, child in enumerate(sorted((tmp_path / "data").iterdir())):
+        child.rename(tmp_path / "data" / f"{number}")  # every label is a lie
+    for number, name in enumerate(("green", "red", "blue")):
+        (tmp_path / "data" / f"{number}").rename(tmp_path / "data" / name)
+    assert main(["evaluate", str(tmp_path / "b"), str(tmp_path / "data")]) == 0
+    assert "0 % lies below it: these items are harder" in capsys.readouterr().out
+
+
+def test_without_an_estimate_of_the_fit_nothing_is_said_of_it(
+    image_bundle: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    paint(tmp_path / "data")
+    assert main(["evaluate", str(image_bundle), str(tmp_path / "data")]) == 0
+    told = capsys.readouterr().out
+    assert "own estimate" not in told
+    assert "watch:" not in told

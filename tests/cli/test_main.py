@@ -132,6 +132,16 @@ def test_exit_codes_and_messages(
     assert "Traceback" not in told.err
 
 
+def test_a_refusal_below_the_cache_names_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KEIKI_CACHE", str(tmp_path / "cache"))
+    refusal = PermissionError(13, "Permission denied", str(tmp_path / "cache" / "looks.jsonl"))
+    monkeypatch.setattr(cli, "import_module", _instead("report", Boom(refusal)))
+    assert main(["report"]) == 1
+    assert "export KEIKI_CACHE=FOLDER" in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(cli, "import_module", _instead("report", Boom(ValueError("odd"))))
     assert main(["report", "--debug"]) == 1

@@ -195,3 +195,24 @@ def test_shares_that_are_none_are_refused(
 ) -> None:
     assert main(["predict", str(text_bundle), "a red apple", *arguments]) == 2
     assert capsys.readouterr().err.startswith("keiki: ")
+
+
+def test_a_table_is_read_by_the_columns_of_the_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import replace
+
+    from keiki.artifacts.origin import Columns
+    from keiki.artifacts.writer import write_bundle
+    from keiki.testing.bundles import text_handover
+
+    write_bundle(tmp_path / "b", replace(text_handover(), columns=Columns("subject,message")))
+    (tmp_path / "t.csv").write_text("message,subject\nan apple,red\n", encoding="utf-8")
+    answers = []
+    for asked in ([str(tmp_path / "t.csv")], ["red\nan apple"], [str(tmp_path / "t.csv"), "--input", "message"]):
+        assert main(["predict", str(tmp_path / "b"), *asked]) == 0
+        told = capsys.readouterr()
+        answers.append((table(told.out)[0]["probability"], told.err))
+    assert answers[0][0] == answers[1][0] != answers[2][0]
+    assert "As in the fit: input 'subject', 'message'." in answers[0][1]
+    assert "this time it is column 'message', as was asked" in answers[2][1]
+    assert main(["predict", str(tmp_path / "b"), ""]) == 2
+    assert "Input 1 of 1 is empty" in capsys.readouterr().err

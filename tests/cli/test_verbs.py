@@ -33,11 +33,12 @@ def test_evaluate_counts_the_looks(
     assert "accuracy" in told
 
 
-def test_evaluate_refuses_unknown_classes(
+def test_evaluate_refuses_labels_none_of_which_is_known(
     image_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paint(tmp_path)
-    (tmp_path / "red").rename(tmp_path / "crimson")
+    for name, other in (("red", "crimson"), ("blue", "navy"), ("green", "olive")):
+        (tmp_path / name).rename(tmp_path / other)
     assert main(["evaluate", str(image_bundle), str(tmp_path)]) == 2
     assert "'crimson'" in capsys.readouterr().err
 

@@ -58,3 +58,39 @@ def test_facts_survive_json(tmp_path: Path) -> None:
     Image.new("RGB", (10, 20)).save(tmp_path / "a.png")
     fact, _ = image_fact(tmp_path / "a.png")
     assert Fact.from_json(json.loads(json.dumps(fact.to_json()))) == fact
+
+
+def test_a_picture_of_twelve_bits_in_sixteen_is_dark() -> None:
+    def brightest(top: int) -> tuple[int, str]:
+        out = io.BytesIO()
+        Image.fromarray(np.linspace(0, top, 600).reshape(20, 30).astype(np.uint16)).save(out, "TIFF")
+        fact, _ = image_fact(out.getvalue())
+        return fact.brightest, fact.mode
+
+    assert brightest(4095) == (16, "I;16")
+    assert brightest(65535) == (255, "I;16")
+
+
+def test_more_frames_or_pages_are_noticed() -> None:
+    def several(format: str, n: int) -> bool:
+        out = io.BytesIO()
+        first, *others = [Image.new("RGB", (8, 8), (80 * i, 0, 0)) for i in range(n)]
+        first.save(out, format, **({"save_all": True, "append_images": others} if others else {}))
+        return image_fact(out.getvalue())[0].several
+
+    for format in ("GIF", "WEBP", "PNG", "TIFF"):
+        assert (several(format, 1), several(format, 3)) == (False, True), format
+    assert not several("JPEG", 1)
+
+
+def test_damage_after_the_first_frame_loses_nothing() -> None:
+    out = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (3, 16, 16), dtype=np.uint8)
+    first, *others = [Image.fromarray(each) for each in noise]
+    first.save(out, "GIF", save_all=True, append_images=others)
+    data = out.getvalue()
+    whole, picture = image_fact(data)
+    for cut in range(len(data) // 2, len(data), 7):
+        fact, same = image_fact(data[:cut])
+        assert (fact.error, fact.pixels) == (None, whole.pixels)
+        assert same is not None

@@ -97,3 +97,14 @@ def test_what_is_left_out_knows_its_place(tmp_path: Path):
         ("row 3 (line 4)", 1),
         ("row 5", 2),
     ]
+
+
+def test_rows_without_a_time_or_a_group_are_left_out_or_counted(tmp_path: Path):
+    text = "length,label,plot,day\n1,a,x,06/01/2025\n2,a,,13/01/2025\n3,b,x,\n4,b,y,nan\n5,b,y,14/01/2025\n"
+    found = number_dataset(*table(tmp_path, text), Request(label="label", group="plot", time="day"))
+    assert [(each.id, each.reason) for each in found.skipped] == [("row 3", "no time"), ("row 4", "no time")]
+    assert found.times is not None
+    assert found.times[1] - found.times[0] == 7 * 86_400
+    assert found.groups == ("x", "row 2 alone", "y")
+    assert any(note.startswith("1 of 3 rows have no value in column 'plot'") for note in found.notes)
+    assert any("begin with the day" in note for note in found.notes)

@@ -362,6 +362,37 @@ def test_a_group_is_as_new_as_its_newest_item() -> None:
     assert {5, 118} <= set(near.test.tolist())
 
 
+def test_groups_that_reach_far_back_do_not_make_the_newest_part_old() -> None:
+    """Forty groups of four, each ten days after the one before; the last ten begin on the first day and end anew."""
+    groups = [f"g{i // 4}" for i in range(160)]
+    times = [DAY * (10 * (i // 4) if i < 120 or i % 4 == 3 else 0) for i in range(160)]
+    task = make_task(dataset(["a", "b"] * 80, times=times, groups=groups))
+    assert task.test.tolist() == list(range(88, 120))
+    assert any("32 items from 1970-08-09 on; 10 items as new or newer are trained on" in note for note in task.notes)
+    assert "10 of the items that are trained on are as new as the test set or newer" in whats(task)
+    every = [DAY * (10 * (i // 4) if i % 4 == 3 else 0) for i in range(160)]
+    old = make_task(dataset(["a", "b"] * 80, times=every, groups=groups))  # the middle of all groups is the first day
+    assert old.test.tolist() == list(range(128, 160))
+    assert any("32 items from 1970-11-17 on, 24 of them older ones" in note for note in old.notes)
+
+
+def test_a_moment_that_holds_too_much_is_left_out_if_the_rest_is_nearer_to_the_share() -> None:
+    times = [DAY * (0 if i < 62 else 9 if i < 100 else 18) for i in range(120)]
+    task = make_task(dataset(PAIRS, times=times))
+    assert task.test.tolist() == list(range(100, 120))
+    assert any("20 items (17% of all, for 20% that were wanted) from 1970-01-19 on" in note for note in task.notes)
+    yearly = make_task(dataset(PAIRS, times=[DAY * (i // 68) for i in range(120)]))
+    assert any("52 items (43% of all, for 20% that were wanted)" in note for note in yearly.notes)
+
+
+def test_times_are_not_asked_where_the_test_set_is_given_and_that_is_said() -> None:
+    parts: list[Part] = ["test" if i % 4 == 0 else "train" for i in range(120)]
+    task = make_task(dataset(PAIRS, times=[DAY * i for i in range(120)], parts=parts))
+    assert "The test set is the one that was given, so --time chose none." in task.notes
+    timeless = make_task(dataset(PAIRS, times=[DAY * i for i in range(120)]), test=dataset(["a", "b"], name="exam"))
+    assert "The test set is the one that was given, so --time chose none." in timeless.notes
+
+
 def test_a_given_test_set_stands_whatever_the_times() -> None:
     times = [DAY * i for i in range(120)]
     exam = dataset(["a", "b"], times=[0.0, 0.0], name="exam")
@@ -494,3 +525,49 @@ def test_a_share_that_cannot_be_met_is_said() -> None:
     task = make_task(dataset(labels, groups=[*(f"g{i}" for i in range(40)), *["one"] * 60]), test=0.6)
     assert len(task.test) == 24  # of the 40 that may be parted
     assert "--test 0.6 asks for 60 items, but only 24 could be set apart" in whats(task)
+
+
+def test_two_groups_are_too_few_to_judge_and_to_choose_by() -> None:
+    with pytest.raises(DataError, match="choose by: there are 2 groups. It takes 3 groups at least, one to judge by"):
+        make_task(dataset(PAIRS, groups=["x" if i % 3 else "y" for i in range(120)]))
+    with pytest.raises(DataError, match="The 60 items that are left to train on hang together"):
+        make_task(dataset(PAIRS, groups=["x" if i < 60 else "y" for i in range(120)]), test=0.5)
+    with pytest.raises(DataError, match="The 120 items to train on .* there is 1 group. It takes 2 groups at least"):
+        make_task(dataset(PAIRS, groups=["x"] * 120), test=dataset(["a", "b"], name="exam"))
+    assert len(make_task(dataset(PAIRS, groups=[f"g{i % 3}" for i in range(120)])).outer)
+
+
+def test_groups_that_near_copies_join_are_told_from_groups() -> None:
+    """Four groups; near copies join the first three, so that there are two sets of all."""
+    data = dataset(PAIRS, groups=[f"g{i // 30}" for i in range(120)])
+    alike = contents(120, [0, 30], [31, 60])
+    with pytest.raises(
+        DataError, match="choose by: 2 sets of near copies join 4 groups to 2, the largest with 90 items. It takes 3"
+    ) as caught:
+        make_task(data, alike=alike)
+    assert "--near-copies apart" in caught.value.hint
+    chunky = dataset(PAIRS, groups=[f"g{i // 12}" for i in range(120)])
+    with pytest.raises(DataError, match="joins 10 groups to 3, the largest with 96 items. Ask for a smaller share"):
+        make_task(chunky, test=0.2, alike=contents(120, [0, 12, 24, 36, 48, 60, 72, 84]))
+    sorted_out = dataset(["a"] * 60 + ["b"] * 60, groups=["x"] * 60 + ["y"] * 60)
+    with pytest.raises(DataError, match="judge by: 1 set of near copies joins 2 groups to 1") as caught:
+        make_task(sorted_out, alike=contents(120, [0, 60]))
+    assert "--near-copies apart" in caught.value.hint
+
+
+def test_near_copies_stand_apart_where_that_is_asked_for_and_it_is_said() -> None:
+    data = dataset(PAIRS, groups=[f"g{i // 30}" for i in range(120)])
+    task = make_task(data, alike=contents(120, [0, 30], [31, 60, 61]), near_copies="apart")
+    assert len(np.unique(task.groups)) == 4
+    assert "2 sets of near copies (5 items) may stand on both sides" in whats(task)
+    assert not make_task(data, alike={}, near_copies="apart").warnings
+
+
+def test_a_class_that_hangs_together_through_groups_is_not_called_one_set_of_near_copies() -> None:
+    labels = [*PAIRS, *["c"] * 6]
+    groups = [f"g{i}" for i in range(120)] + ["p", "p", "q", "q", "r", "r"]
+    task = make_task(dataset(labels, groups=groups), alike=contents(126, [121, 122], [123, 124]))
+    said = whats(task)
+    assert "All items of 'c' hang together, each class in itself, through 2 sets of near copies and the groups" in said
+    assert "near copies of one another" not in said
+    assert len(np.unique(task.groups[120:])) == 3

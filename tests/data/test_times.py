@@ -14,7 +14,7 @@ from keiki.data.times import parse, said
 
 
 def read(*cells: str) -> list[str]:
-    found = parse(cells, "when", range(2, 2 + len(cells)))
+    found = parse(cells, "when", range(2, 2 + len(cells))).seconds
     return [datetime.fromtimestamp(each, UTC).isoformat() for each in found]
 
 
@@ -43,6 +43,12 @@ def read(*cells: str) -> list[str]:
         ("March 1, 2024", "2024-03-01T00:00:00+00:00"),
         ("Mar 1st, 2024 10:00", "2024-03-01T10:00:00+00:00"),
         ("March 2024", "2024-03-01T00:00:00+00:00"),
+        ("1. M\u00e4rz 2024", "2024-03-01T00:00:00+00:00"),
+        ("1. Mrz. 2024", "2024-03-01T00:00:00+00:00"),
+        ("M\u00e4rz 2024", "2024-03-01T00:00:00+00:00"),
+        ("1er f\u00e9vrier 2024 10:20", "2024-02-01T10:20:00+00:00"),
+        ("5 de mayo de 2024", "2024-05-05T00:00:00+00:00"),
+        ("3 juillet 2024", "2024-07-03T00:00:00+00:00"),
         ("Fri, 01 Mar 2024 10:00:00 +0100", "2024-03-01T09:00:00+00:00"),
         ("1709288430", "2024-03-01T10:20:30+00:00"),
         ("1709288430.25", "2024-03-01T10:20:30.250000+00:00"),
@@ -124,7 +130,7 @@ def test_many_bad_rows_are_counted() -> None:
 
 @given(st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(2999, 12, 31), timezones=st.just(UTC)))
 def test_what_python_writes_is_read_back(moment: datetime) -> None:
-    (found,) = parse([moment.isoformat()], "when", [1])
+    (found,) = parse([moment.isoformat()], "when", [1]).seconds
     assert found == pytest.approx((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds(), abs=1e-5)
     assert said(found)[:4] == f"{moment.year}"
 
@@ -133,3 +139,35 @@ def test_what_python_writes_is_read_back(moment: datetime) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(DataError):
         parse([text], "when", [1])
+
+
+def notes(*cells: str) -> tuple[str, ...]:
+    return parse(cells, "when", range(2, 2 + len(cells))).notes
+
+
+def test_the_order_that_the_column_gave_away_is_said() -> None:
+    assert notes("06/01/2025", "13/01/2025") == (
+        "Dates in column 'when' begin with the day: '06/01/2025' was taken for 2025-01-06.",
+    )
+    assert notes("01/13/2025 10:00", "06/01/2025 11:00") == (
+        "Dates in column 'when' begin with the month: '06/01/2025 11:00' was taken for 2025-06-01.",
+    )
+    assert notes("2025-01-06", "31.12.2024", "01.02.2024", "03/03/2024") == ()  # no cell could mean another day
+
+
+def test_times_of_which_some_have_a_zone_are_counted() -> None:
+    assert notes("2025-01-06 10:00", "2025-01-06T10:00Z", "6 Jan 2025 11:00 +0100", "2025-01-06", "1709288430") == (
+        "1 of 3 times in column 'when' have no zone; these were taken for UTC.",
+    )
+    assert notes("2025-01-06 10:00", "2025-01-07 10:00") == notes("2025-01-06T10:00Z") == ()
+
+
+def test_a_column_of_nothing_but_days_as_excel_counts_them_is_read_and_said() -> None:
+    assert read("45663", "45352.5") == ["2025-01-06T00:00:00+00:00", "2024-03-01T12:00:00+00:00"]
+    assert notes("45663", "45664") == (
+        "Column 'when' holds days as Excel counts them: 45663 was taken for 2025-01-06.",
+    )
+    with pytest.raises(DataError, match="row 3: '45663'.* 45663 looks like a day as Excel counts them"):
+        read("2024-01-01", "45663")
+    with pytest.raises(DataError, match="no time in 2 of 2 rows"):
+        read("24001", "45663")  # the first could be a year and a day

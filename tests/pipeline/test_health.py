@@ -43,7 +43,7 @@ def health(data: Path, **wishes: Any) -> tuple[Task, Findings]:
     pieces = read_all(request)
     chosen = choose_backbone(request, pieces.data.items.modality)
     seen = look(pieces, bank, chosen, [], random, record)
-    task = seen.task(request.seed)
+    task = seen.task(request.seed, request.near_copies)
     shop = Workshop(chosen, cache, bank, PLAN, random, record)
     probe = METHODS.get("linear-probe")()
 
@@ -171,6 +171,28 @@ def test_an_id_column_is_hinted_at_unless_groups_are_named(table: Callable[..., 
     ]
     assert "run again with --group customer_id" in cautions(task, None, found)[-1]["remedy"]
     assert health(path, group="customer_id")[1].hints == ()
+
+
+def test_an_id_whose_items_are_kept_together_anyway_is_not_hinted_at(table: Callable[..., Path], rows: Rows) -> None:
+    people = [(f"{text} {k}" if k else text, label, f"c{i}") for i, (text, label) in enumerate(rows) for k in (0, 71)]
+    path = table(people, columns=("text", "label", "customer_id"))
+    task, found = health(path)
+    assert (len(np.unique(task.groups)), found.hints) == (36, ())
+    task, found = health(path, near_copies="apart")
+    assert (len(np.unique(task.groups)), [hint.name for hint in found.hints]) == (72, ["customer_id"])
+    assert "36 sets of near copies (72 items) may stand on both sides" in whats(task, found)
+
+
+def test_dark_pictures_and_those_of_several_pages_are_told(photos: Path) -> None:
+    files = sorted(photos.glob("*/*.png"))
+    for file in files[:3]:
+        Image.new("I;16", (8, 8), 4095).save(file)
+    page = Image.open(files[5]).convert("RGB")
+    page.save(files[5], "GIF", save_all=True, append_images=[Image.new("RGB", page.size, "red")])
+    task, found = health(photos)
+    assert "3 of 36 pictures are nearly black" in whats(task, found)
+    assert "(3 of them have 16 bits a pixel" in whats(task, found)
+    assert "1 picture is an animation or has several pages; only the first frame or page is used." in task.notes
 
 
 def described(root: Path) -> Path:

@@ -55,6 +55,14 @@ def test_figures_stay_though_items_are_called_so(said: str) -> None:
     assert plainly(said, "12", "40", "12.5", "0.95", "10", "100001", "2024-01-05", groups=("4711",)) == said
 
 
+def test_a_text_that_is_nothing_but_a_name_is_taken_out() -> None:
+    assert [plainly(text, "smith", "4711") for text in ("smith", "4711", "smith and son")] == [
+        UNNAMED,
+        UNNAMED,
+        "smith and son",
+    ]
+
+
 def test_an_unreadable_item_is_told_without_its_name() -> None:
     lost = (Skipped("100001", "empty text"), Skipped("red/smith", "3 bytes"))
     said = "2 of 40 items could not be used (100001: empty text; red/smith: 3 bytes)."
@@ -118,9 +126,28 @@ def test_no_name_is_left_where_files_and_groups_are_numbered(test: float | None,
         else:
             assert not any(f"7100{each:02}".encode() in file.read_bytes() for each in range(100)), file.name
     assert set(names_in(list(bare.closing_lines()))) == set()
-    shown = {name: part for name, part in bare.summary.items() if name not in ("warnings", "notes")}
-    assert set(names_in(shown)) == set()
+    assert set(names_in(bare.summary)) == set()
+    assert {"710001", "710092.png"} & set(names_in(json.loads(json.dumps(told.summary["warnings"]))))
+    log = (bare.folder / "log.jsonl").read_text(encoding="utf-8")
+    assert '"event": "skipped"' in log
+    for file in sorted(bare.folder.iterdir()):
+        if file.suffix in (".json", ".jsonl"):
+            content = (
+                [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+                if (file.suffix == ".jsonl")
+                else json.loads(file.read_text(encoding="utf-8"))
+            )
+            assert set(names_in(content)) == set(), file.name
     numbers = ("headline", "n_mistakes", "per_class", "confusion", "metrics", "usability")
     assert {name: report(bare)[name] for name in numbers} == {name: report(told)[name] for name in numbers} | {
         "headline": {**report(told)["headline"], "looks": report(bare)["headline"]["looks"]}
     }
+
+
+def test_no_name_is_left_in_hints_of_groups(rows: list[tuple[str, str]], table: Write, quick: Fit) -> None:
+    data = table([(*row, f"Berg{i // 4}") for i, row in enumerate(rows)], columns=("text", "label", "customer_id"))
+    told, bare = (quick(data, out, samples=out == "told") for out in ("told", "bare"))
+    examples = told.summary["findings"]["hints"][0]["examples"]
+    assert examples
+    assert bare.summary["findings"]["hints"][0]["examples"] == [UNNAMED] * len(examples)
+    assert not any(f'"{name}"' in (bare.folder / "run.json").read_text(encoding="utf-8") for name in examples)

@@ -14,7 +14,7 @@ from keiki.backbones.cache import Cache
 from keiki.core.errors import KeikiError, UnreadableItem
 from keiki.data.task import Items
 from keiki.engines.plan import Plan
-from keiki.pipeline import preview
+from keiki.pipeline import forecast, preview
 from keiki.pipeline.fit import Run
 from keiki.pipeline.preview import dry_run
 from keiki.pipeline.request import FitRequest
@@ -43,6 +43,9 @@ def test_a_table_of_texts(
     assert facts["skipped"] == {"n": 1, "first": [{"id": "row 38", "reason": "empty text"}]}
     assert facts["cached"] == 0.0
     assert facts["seconds"]["features"] == 37 * 0.5  # one pass, by the backbone that was asked for
+    stages = [facts["seconds"][name] for name in ("features", "fit", "controls", "report")]
+    assert facts["seconds"]["total"] == pytest.approx(sum(stages), abs=0.3)
+    assert min(stages) > 0
     assert "tfidf-logistic" in facts["controls"]
     lines = found.lines()
     assert lines[0].startswith("37 texts of 3 classes: ")
@@ -89,7 +92,10 @@ def test_an_item_takes_the_seconds_of_preparing_and_of_the_network(monkeypatch: 
     assert found == pytest.approx((5 * 2.0 / 2 + 4 * 0.25) / 4)
 
 
-def test_pictures_before_and_after_a_fit(photos: Path, quick: Callable[..., Run]) -> None:
+def test_pictures_before_and_after_a_fit(
+    photos: Path, quick: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "slowness", lambda: 1.0)
     from keiki.backbones.cache import open_cache
 
     asked = request(photos, test=0.25, controls="none")
@@ -102,8 +108,48 @@ def test_pictures_before_and_after_a_fit(photos: Path, quick: Callable[..., Run]
     after = dry_run(asked, open_cache(), make_plan()).to_json()
     assert after["copies"]["near_sets"] == 0
     assert after["cached"] == 1.0
-    assert after["seconds"]["features"] == 0.0
+    assert [after["seconds"][name] for name in ("features", "fit", "controls")] == [0.0, 0.0, 0.0]
+    assert 0 < after["seconds"]["report"] == after["seconds"]["total"] < fresh["seconds"]["total"]
+    more = dry_run(request(photos, test=0.25), open_cache(), make_plan())
+    assert more.to_json()["seconds"]["controls"] > 0
+    assert more.lines()[-1].startswith("cost: about ")
     assert after["task"]["test"] == 9
+
+
+def test_what_is_skipped_is_counted_where_not_all_is_listed(
+    table: Callable[..., Path], rows: Rows, tmp_path: Path
+) -> None:
+    path = table([*rows, *[("", "red")] * 5])
+    found = dry_run(request(path), Cache(tmp_path / "cache", 2**30), PLAN)
+    told = [line for line in found.lines() if line.startswith("skipped: ")]
+    assert told[3:] == ["skipped: and 2 more, 5 in all"]
+    assert len(found.to_json()["skipped"]["first"]) == 5
+
+
+def test_what_a_fit_cannot_choose_by_is_refused_as_a_fit_would(table: Callable[..., Path], rows: Rows) -> None:
+    path = table([(*row, "x" if i % 3 else "y") for i, row in enumerate(rows)], columns=("text", "label", "who"))
+    for test in (None, 0.3):
+        with pytest.raises(KeikiError, match="there are 2 groups. It takes 3 groups at least"):
+            dry_run(request(path, group="who", test=test))
+
+
+def test_what_is_trained_by_steps_has_no_time_before_and_that_is_said(texts: Path, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", 2**30)
+    found = dry_run(request(texts, method="full-finetune", controls="none", test=0.25), cache, PLAN)
+    assert found.to_json()["untold"] == ["full-finetune"]
+    assert found.lines()[-1] == "cost: training by full-finetune comes on top; nobody knows its time before"
+    found = dry_run(request(texts, budget=600.0, controls="none", test=0.25), cache, PLAN)
+    assert found.lines()[-1] == "cost: fine-tuning comes on top where it fits into 10 min 0 s in all"
+
+
+def test_a_slower_machine_takes_longer(texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, cache = request(texts, test=0.25), Cache(tmp_path / "cache", 2**30)
+    monkeypatch.setattr(preview, "seconds_an_item", lambda *_: 0.0)
+    taken = []
+    for pace in (1.0, 3.0):
+        monkeypatch.setattr(forecast, "slowness", lambda pace=pace: pace)
+        taken.append(dry_run(asked, cache, PLAN).to_json()["seconds"]["total"])
+    assert taken[1] == pytest.approx(3 * taken[0], rel=0.05)
 
 
 def test_nothing_is_written_but_the_cache(texts: Path, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from keiki.core.errors import OptionError
+from keiki.core.errors import OptionError, RequestError
 from keiki.pipeline.request import FitRequest, place, place_or_share, seconds
 
 
@@ -27,6 +28,18 @@ def test_paths_are_absolute_and_links_stay_links(tmp_path: Path, monkeypatch: py
     assert place("~nobody-knows-them/x").endswith("~nobody-knows-them/x")
 
 
+def test_a_path_that_only_the_locale_cannot_read_is_told_from_one_that_nobody_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(RequestError, match="holds bytes that are not UTF-8"):
+        place("/data/caf\udce9")
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "ascii")
+    with pytest.raises(
+        RequestError, match="'/data/caf\u00e9' cannot be read as text, .* as ascii here. .*PYTHONUTF8=1"
+    ):
+        place("/data/caf\udcc3\udca9")
+
+
 def test_a_share_is_a_number_and_everything_else_a_path() -> None:
     assert place_or_share("test", "0.2") == 0.2
     assert place_or_share("test", None) is None
@@ -43,7 +56,7 @@ def test_times_have_units() -> None:
             seconds(text)
 
 
-@pytest.mark.parametrize("wrong", [{"controls": "some"}, {"accuracy": 0.3}, {"accuracy": 1.0}])
+@pytest.mark.parametrize("wrong", [{"controls": "some"}, {"near_copies": "some"}, {"accuracy": 0.3}, {"accuracy": 1.0}])
 def test_wrong_values_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(OptionError):
         FitRequest(data="/data", **wrong)  # type: ignore[arg-type]

@@ -293,6 +293,7 @@ ASKED = FitRequest(
     files="/it's here",
     group="patient id",
     time="day",
+    near_copies="apart",
     add="/before.csv",
     val=0.1,
     test="/other data",

@@ -1,11 +1,12 @@
 """What a person names is found, in natural order; what is not there is said, and stops nothing."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from keiki.core.errors import DataError
+from keiki.core.errors import DataError, RequestError
 from keiki.data.sources.base import Request
 from keiki.serving.inputs import Inputs, gather
 
@@ -50,7 +51,7 @@ def test_a_missing_file_is_an_item_with_an_error() -> None:
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\x00b", "a/" * 3000])
 def test_impossible_paths_are_errors_of_their_own(name: str) -> None:
-    assert gather([name, "b.png"], "image", no_lines).items[0].error
+    assert gather([name, "b.png"], "image", no_lines).items[0].error == "no such file or folder"
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -148,4 +149,46 @@ def test_rows_of_numbers(tmp_path: Path) -> None:
 def test_names_that_are_not_unicode_can_be_printed(tmp_path: Path) -> None:
     path = tmp_path / b"caf\xe9.png".decode("utf-8", "surrogateescape")
     path.write_bytes(b"x")
-    gather([str(tmp_path)], "image", no_lines).items[0].name.encode("utf-8")
+    assert gather([str(tmp_path)], "image", no_lines).items[0].name == f"{tmp_path}/caf\ufffd.png"
+
+
+def picture(path: Path) -> Path:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4), "red").save(path, "PNG")
+    return path
+
+
+def test_pictures_are_found_as_a_fit_finds_them_whatever_they_are_called(tmp_path: Path) -> None:
+    from keiki.data.sources.base import read
+
+    for name in ("a.png", "b", "sub/c.dat", "sub/d", "linked/e"):
+        picture(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "notes").write_text("no picture")
+    picture(tmp_path / "elsewhere" / "f")
+    (tmp_path / "photos" / "more").symlink_to(tmp_path / "elsewhere")
+    found = gather([str(tmp_path / "photos")], "image", no_lines)
+    fitted = read(tmp_path / "photos", Request(labelled=False))
+    assert names(found) == [str(tmp_path / "photos" / name) for name in fitted.items.ids]
+    assert len(found.items) == 6
+    assert found.notes == [f"1 other files in '{tmp_path / 'photos'}' were left out; {WHATEVER}."]
+
+
+WHATEVER = "pictures are read, whatever they are called"
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\t"])
+def test_an_empty_argument_is_refused_rather_than_this_folder_read(empty: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="Input 2 of 2 is empty"):
+        gather(["a red apple", empty], "text", no_lines)
+
+
+@pytest.mark.parametrize("word", ["hello", "naïve", "it's", "Really?"])
+def test_a_single_word_is_told_how_to_be_a_text(word: str) -> None:
+    (item,) = gather([word], "text", no_lines).items
+    assert item.error.startswith("no such file or folder; to read one word as a text:  echo ")
+    command = item.error.partition("echo ")[2].partition(" | keiki predict RUN -")[0]
+    assert shlex.split(command) == [word]
+    assert gather([word, "b.png"], "image", no_lines).items[0].error == "no such file or folder"
+    assert gather(["a/b", "gone.csv"], "text", no_lines).items[1].error == "no such file or folder"

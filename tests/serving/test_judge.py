@@ -37,11 +37,42 @@ def test_a_split_that_lacks_a_class_shifts_nothing(image_bundle: Path, tmp_path:
     assert found["test"]["accuracy"]["value"] == 1.0
 
 
-def test_unknown_classes_are_listed(image_bundle: Path, tmp_path: Path) -> None:
+def test_classes_that_are_all_unknown_are_refused_and_listed(image_bundle: Path, tmp_path: Path) -> None:
     paint(tmp_path)
-    (tmp_path / "red").rename(tmp_path / "crimson")
-    with pytest.raises(DataError, match="'crimson'.*'red'"):
+    for name in ("red", "green", "blue"):
+        (tmp_path / name).rename(tmp_path / f"dark {name}")
+    with pytest.raises(DataError, match="'dark blue', 'dark green', 'dark red'.*'red'"):
         labelled(read(tmp_path, Request()), Bundle.open(image_bundle))
+
+
+def test_items_of_unknown_classes_are_counted_and_the_others_judged(image_bundle: Path, tmp_path: Path) -> None:
+    paint(tmp_path, copies=4)
+    (tmp_path / "red").rename(tmp_path / "crimson")
+    shutil.copytree(tmp_path / "crimson", tmp_path / "a b c")
+    (tmp_path / "a b c" / "0.png").write_bytes(b"broken")
+    data = read(tmp_path, Request())
+    found = judge(Bundle.open(image_bundle), data, metric=None, positive=None, seed=0)
+    assert found["unknown"] == {"a b c": 3, "crimson": 4}
+    assert found["n"] == 8
+    assert found["test"]["accuracy"]["value"] == 1.0
+    assert found["drift"]["classes"]["shares"]  # of all items: new classes are a drift
+    known = [row for row, label in enumerate(data.labels or ()) if label in ("blue", "green")]
+    alone = judge(Bundle.open(image_bundle), data.take(known), metric=None, positive=None, seed=0)
+    assert alone["test"]["accuracy"] == found["test"]["accuracy"]
+
+
+def test_near_copies_are_counted_and_left_out_for_a_second_figure(image_bundle: Path, tmp_path: Path) -> None:
+    paint(tmp_path, copies=6)
+    (tmp_path / "red" / "3.png").rename(tmp_path / "blue" / "9.png")  # one lie
+    data, bundle = read(tmp_path, Request()), Bundle.open(image_bundle)
+    right = [row for row, label in enumerate(data.labels or ()) if label == "green"]
+    found = judge(bundle, data, metric=None, positive=None, seed=0, copies=right)
+    assert found["near_copies"]["n"] == 6
+    assert found["near_copies"]["accuracy_without"]["value"] == pytest.approx(11 / 12)
+    assert found["test"]["accuracy"]["value"] == pytest.approx(17 / 18)
+    few = judge(bundle, data, metric=None, positive=None, seed=0, copies=range(12))
+    assert few["near_copies"] == {"n": 12, "accuracy_without": None}
+    assert judge(bundle, data, metric=None, positive=None, seed=0)["near_copies"]["n"] == 0
 
 
 def test_items_of_the_fit_are_left_out(pictures: Path, tmp_path: Path) -> None:

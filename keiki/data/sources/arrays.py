@@ -23,6 +23,7 @@ from keiki.data.rows import SkippedRow
 from keiki.data.shelving import shelved_arrays as shelved_arrays
 from keiki.data.sources.base import SOURCES, Request, Source
 from keiki.data.task import PARTS, Dataset, Part
+from keiki.data.times import ABSENT, Times, is_absent, parse
 from keiki.data.vectors import as_rows, vector_items
 
 SUFFIXES = frozenset({".npz", ".npy"})
@@ -270,8 +271,10 @@ def _dataset(path: Path, found: _Found, request: Request) -> Dataset:
         skipped |= {i: "no label" for i, label in enumerate(labels) if not label}
         if request.learned:
             notes = as_classes([label for label in labels if label], f"'{found.label_name}'")
+    moments = None if found.time is None or request.time is None else texts(one_a_row(found.time, n, request.time))
+    skipped |= {i: ABSENT for i, cell in enumerate(moments or ()) if is_absent(cell) and i not in skipped}
     kept = [i for i in range(n) if i not in skipped]
-    groups, times = _groups(found.group, n), _times(found.time, n, request.time)
+    groups, times = _groups(found.group, n), _times(moments, kept, str(request.time))
     known = bool(labels) and all(labels[i] for i in kept)
     return Dataset(
         name=printable(path.stem) or "data",
@@ -279,8 +282,14 @@ def _dataset(path: Path, found: _Found, request: Request) -> Dataset:
         labels=tuple(labels[i] for i in kept) if known else None,
         parts=tuple(found.parts[i] for i in kept),
         groups=None if groups is None else tuple(groups[i] for i in kept),
-        times=None if times is None else tuple(times[i] for i in kept),
-        notes=(*found.notes, *notes, *rows.notes, *twin_notes(sorted(set(labels) - {""}))),
+        times=times.seconds if times else None,
+        notes=(
+            *found.notes,
+            *notes,
+            *rows.notes,
+            *(times.notes if times else ()),
+            *twin_notes(sorted(set(labels) - {""}), f"write one of them everywhere in '{found.label_name}'"),
+        ),
         skipped=tuple(
             SkippedRow(ids[i], why, number=i + 1, before=bisect_left(kept, i)) for i, why in sorted(skipped.items())
         ),
@@ -302,9 +311,5 @@ def _groups(group: Array | None, n: int) -> list[str] | None:
     return [group_name(name, row) for row, name in enumerate(texts(one_a_row(group, n, "groups")), start=1)]
 
 
-def _times(time: Array | None, n: int, name: str | None) -> Sequence[float] | None:
-    if time is None or name is None:
-        return None
-    from keiki.data.times import parse
-
-    return parse(texts(one_a_row(time, n, name)), name, list(range(1, n + 1)))
+def _times(moments: Sequence[str] | None, rows: Sequence[int], name: str) -> Times | None:
+    return None if moments is None else parse([moments[i] for i in rows], name, [i + 1 for i in rows])

@@ -269,7 +269,7 @@ def _labelled(path: Path, found: _Found, parts: dict[str, Part], learned: bool) 
     _refuse_wrapper(path, found.ids, classes, place)
     kept = [labels[i] for i in keep]
     dated = as_classes(kept, f"The folder '{path.name}'", "names of folders") if learned else ()
-    notes = [_said(found, parts, classes), *dated, *twin_notes(classes)]
+    notes = [_said(found, parts, classes), *dated, *twin_notes(classes, "move their files into one folder")]
     return found.dataset(keep, labels, sides, notes)
 
 
@@ -293,7 +293,8 @@ def _unlabelled(path: Path, found: _Found, parts: dict[str, Part]) -> Dataset:
 def _said(found: _Found, parts: dict[str, Part], classes: list[str]) -> str:
     noun = "pictures" if found.modality == "image" else "text files"
     split = f", split by the folders {listing(sorted(parts))}" if parts else ""
-    return f"Read {noun}; the folder names are the {len(classes)} classes{split}."
+    named = f"the folder names are the {len(classes)} classes" if len(classes) > 1 else "the folder's name is the class"
+    return f"Read {noun}; {named}{split}."
 
 
 def _refuse_wrapper(path: Path, ids: list[str], classes: list[str], place: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from keiki.core.errors import ColumnError, DataError, UnreadableItem
 from keiki.core.files import sha256_bytes
 from keiki.data.columns import MISSING, SPLIT_VALUES, Columns, choose, file_kind
-from keiki.data.groups import group_name
+from keiki.data.groups import group_name, lonely_notes
 from keiki.data.labels import as_classes
 from keiki.data.names import one_line, printable, spelled, twin_notes
 from keiki.data.number_table import holds_numbers, number_dataset
@@ -24,6 +24,7 @@ from keiki.data.sources.layout import PARQUET, WORKBOOKS
 from keiki.data.sources.places import Places
 from keiki.data.spare import spare_ids
 from keiki.data.task import Dataset, Items, Modality, Part, Raw, Skipped
+from keiki.data.times import ABSENT, Times, is_absent, parse
 from keiki.data.workbook import read_workbook
 from keiki.data.worksheet import unguarded
 
@@ -92,9 +93,9 @@ class _Found:
         self._taken: set[str] = set()
         place = {name: at for at, name in reversed(list(enumerate(self.table.columns)))}
         self._inputs = [place[name] for name in self.columns.inputs]
-        self._label_at, self._split_at, self._group_at = (
+        self._label_at, self._split_at, self._group_at, self._time_at = (
             None if name is None else place[name]
-            for name in (self.columns.label, self.columns.split, self.columns.group)
+            for name in (self.columns.label, self.columns.split, self.columns.group, self.columns.time)
         )
         self._files: list[Path | None] = []
         self.notes: tuple[str, ...] = ()
@@ -114,6 +115,8 @@ class _Found:
         name = self._name(i, cells[0])
         try:
             label = self._label(row)
+            if self._time_at is not None and is_absent(row[self._time_at]):
+                raise UnreadableItem(ABSENT)
             raw, digest = self._file(i) if self.columns.files else _text(cells)
         except UnreadableItem as problem:
             self.skipped.append(SkippedRow(name, problem.reason, number=self.table.numbers[i]))
@@ -132,17 +135,25 @@ class _Found:
         modality: Modality = "image" if self.columns.files == "pictures" else "text"
         has_labels = self.columns.label is not None and all(self.labels)
         classes = sorted(set(self.labels)) if has_labels else []
+        times = self._times()
+        said = (*self.columns.notes, *self.notes, *notes, *self._said_of_groups(), *(times.notes if times else ()))
         return Dataset(
             name=name,
             items=Items(modality, tuple(self.ids), tuple(self.raws), tuple(self.digests)),
             labels=tuple(self.labels) if has_labels else None,
             parts=tuple(self.parts),
             groups=tuple(self.groups) if self.columns.group else None,
-            times=self._times(),
-            notes=(*self.table.notes, *self.columns.notes, *self.notes, *notes, *twin_notes(classes)),
+            times=times.seconds if times else None,
+            notes=(*self.table.notes, *said, *twin_notes(classes, self._merging())),
             skipped=tuple(self._placed()),
             spare=self._spare(),
         )
+
+    def _said_of_groups(self) -> tuple[str, ...]:
+        return lonely_notes(self.groups, self.columns.group) if self.columns.group and self.labelled else ()
+
+    def _merging(self) -> str:
+        return f"write one of them in all cells of column '{self.columns.label}'"
 
     def _spare(self) -> dict[str, tuple[str, ...]]:
         chosen = self.columns
@@ -164,13 +175,11 @@ class _Found:
         name = one_line(cell.strip()) if self.columns.files else ""
         return row if not name else name if name not in self._taken else f"{name} ({row})"
 
-    def _times(self) -> tuple[float, ...] | None:
-        if self.columns.time is None:
+    def _times(self) -> Times | None:
+        if self._time_at is None or self.columns.time is None:
             return None
-        from keiki.data.times import parse
-
-        cells = self.table.column(self.columns.time)
-        return parse([cells[i] for i in self.rows], self.columns.time, [self.table.numbers[i] for i in self.rows])
+        cells = [self.table.rows[i][self._time_at] for i in self.rows]
+        return parse(cells, self.columns.time, [self.table.numbers[i] for i in self.rows])
 
     def _label(self, row: list[str]) -> str:
         if self._label_at is None:

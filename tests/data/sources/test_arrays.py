@@ -135,6 +135,14 @@ def test_rows_that_are_not_finite_and_labels_that_are_missing_are_listed(tmp_pat
     assert len(found.labels or ()) == 4
 
 
+def test_rows_without_a_time_are_listed(tmp_path: Path):
+    days = np.arange(8).astype("datetime64[D]")
+    days[2] = np.datetime64("NaT")
+    found = read(npz(tmp_path, X=X, y=Y, day=days), Request(time="day"))
+    assert [(each.id, each.reason) for each in found.skipped] == [("row 3", "no time")]
+    assert found.times == tuple(86_400.0 * day for day in range(8) if day != 2)
+
+
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
@@ -169,7 +177,7 @@ def test_a_quantity_is_no_label(tmp_path: Path):
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        ([True, False] * 4, ["true", "false"] * 4),
+        ([True, False] * 4, ["True", "False"] * 4),
         (np.array([1.0, 2.0] * 4), ["1", "2"] * 4),
         (np.array([[1], [2]] * 4), ["1", "2"] * 4),
         (np.eye(2)[[0, 1] * 4], ["0", "1"] * 4),

@@ -69,7 +69,7 @@ def test_every_type_becomes_the_cell_a_person_would_write(tmp_path: Path) -> Non
     table = read_parquet([written(tmp_path / "t.parquet", columns)])
     assert table.columns == list(columns)
     assert table.rows[0] == [
-        *("1", "1", "0.5", "true", "2026-03-01", "2026-03-01T12:30:00", "2026-03-01T12:30:00+00:00", "1.50", "a"),
+        *("1", "1", "0.5", "True", "2026-03-01", "2026-03-01T12:30:00", "2026-03-01T12:30:00+00:00", "1.50", "a"),
         *("café", '["a", "b"]', "1:00:00", ""),
     ]
     assert table.rows[1] == [""] * len(columns)

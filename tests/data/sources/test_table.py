@@ -338,7 +338,7 @@ def test_json_lines(tmp_path: Path) -> None:
     lines = [json.dumps(row) for row in rows]
     found = read(csv(tmp_path, "\n".join([*lines, "{broken", "[1]", ""]), "data.jsonl"))
     assert found.items.raws == ("a\u2028b", "c")
-    assert found.labels == ("1", "true")
+    assert found.labels == ("1", "True")
     assert reasons(found) == {
         "row 3": "empty text",
         "row 4": "no label",
@@ -472,6 +472,37 @@ def test_times_are_read_from_the_column_that_is_asked_for(tmp_path: Path) -> Non
     assert read(path).times is None
     with pytest.raises(DataError, match="row 3"):
         read(csv(tmp_path, "text,label,day\na,x,2026-01-01\nb,y,2026-01-02\nc,y,soon\n"), Request(time="day"))
+
+
+def test_rows_without_a_time_are_left_out_like_those_without_a_label(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,label,day\na,x,2026-01-01\nb,y,\nc,y,NaT\nd,,\ne,y,2026-01-03\n")
+    found = read(path, Request(time="day"))
+    assert reasons(found) == {"row 2": "no time", "row 3": "no time", "row 4": "no label"}
+    assert found.items.raws == ("a", "e")
+    assert [len(each or ()) for each in (found.labels, found.times)] == [2, 2]
+    assert len(read(path)) == 4
+
+
+def test_what_was_guessed_of_times_is_said(tmp_path: Path) -> None:
+    found = read(csv(tmp_path, "text,label,day\na,x,06/01/2025\nb,y,13/01/2025\n"), Request(time="day"))
+    assert "Dates in column 'day' begin with the day: '06/01/2025' was taken for 2025-01-06." in found.notes
+
+
+def test_rows_without_a_group_are_counted(tmp_path: Path) -> None:
+    path = csv(tmp_path, "text,label,who\na,x,p\nb,y,n/a\nc,y,p\nd,x,\n")
+    found = read(path, Request(group="who"))
+    assert any(note.startswith("2 of 4 rows have no value in column 'who'; each was taken") for note in found.notes)
+    assert not any(
+        "no value" in note for note in read(csv(tmp_path, "text,label,who\na,x,p\n"), Request(group="who")).notes
+    )
+
+
+def test_twins_are_told_how_to_become_one(tmp_path: Path) -> None:
+    found = read(csv(tmp_path, "text,label\na,Tools\nb,tools\n"))
+    assert (
+        "The classes 'Tools' and 'tools' differ by case alone and are kept apart; "
+        "if they are one, write one of them in all cells of column 'label'."
+    ) in found.notes
 
 
 def test_groups_and_times_may_be_missing_where_they_were_named_for_other_data(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_formulas_with_a_value_are_that_value(tmp_path: Path) -> None:
 def test_values_become_the_text_a_person_sees(tmp_path: Path) -> None:
     row = (1, 2.0, 2.5, True, dt.datetime(2026, 3, 1), dt.datetime(2026, 3, 1, 8, 30), dt.time(8, 30), "#N/A", " x ")
     table = read_workbook(book(tmp_path / "t.xlsx", {"T": [list("abcdefghi"), row]}))
-    assert table.rows == [["1", "2", "2.5", "true", "2026-03-01", "2026-03-01T08:30:00", "08:30:00", "", " x "]]
+    assert table.rows == [["1", "2", "2.5", "True", "2026-03-01", "2026-03-01T08:30:00", "08:30:00", "", " x "]]
 
 
 def test_dates_as_labels_are_refused_unless_few_and_repeated(tmp_path: Path) -> None:
