@@ -1,8 +1,8 @@
 """How long a fit would take: what can be measured in a moment is, the rest follows a rule.
 
 Passes through networks are counted and timed on a few items. Heads, the small network, and what comes after them follow
-rules in N, D, C and the number of selections, fitted on one core of a laptop; a product of matrices, timed here, says
-how much faster or slower this machine is. The sum is meant to be right within a factor of two.
+rules in N, D, C and the number of selections, fitted on a machine with two cores; a product of matrices, timed here,
+says how much faster or slower this one is. The sum is meant to be right within a factor of two.
 """
 
 from __future__ import annotations
