@@ -33,8 +33,8 @@ def nearest(
     ones are taken as they are. A row is never its own neighbour; rows without any feature have no neighbours.
 
     >>> x = np.array([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [-3.0, -1.1]])
-    >>> [(near.row, round(near.similarity, 2)) for near in nearest(x, [0], [np.array([0, 1, 2, 3])], k=1)[0]]
-    [(1, 0.99)]
+    >>> [(near.row, round(near.similarity, 1)) for near in nearest(x, [0], [np.array([0, 1, 2, 3])], k=1)[0]]
+    [(1, 1.0)]
     """
     if not len(queries):
         return []
