@@ -130,20 +130,22 @@ def _say_quality(facts: dict[str, Any], metric: str | None) -> None:
 
 
 def _own(facts: dict[str, Any]) -> Iterator[str]:
-    """The fit's own figure, and whether the new one lies within its interval."""
+    """The fit's own figure, and whether the new one differs from it by more than chance would."""
+    from keiki.evaluation.intervals import Interval, apart
     from keiki.evaluation.report.words import percent, percent_range
 
     own, new = facts["own"], facts["test"]["accuracy"]
     if own is None or new is None:
         return
     old = own["accuracy"]
-    where = "within it"
-    if new["value"] < old["low"]:
-        where = "below it: these items are harder for the model than those that judged the fit"
-    elif new["value"] > old["high"]:
-        where = "above it: these items are easier for the model than those that judged the fit"
+    difference = apart(Interval(**new), Interval(**old))
+    what = "does not differ from it by more than chance would"
+    if difference.high < 0:
+        what = "is lower: these items are harder for the model than those that judged the fit"
+    elif difference.low > 0:
+        what = "is higher: these items are easier for the model than those that judged the fit"
     shown = f"{percent(old['value'])} right ({percent_range(old['low'], old['high'])})"
-    yield f"the fit's own estimate: {shown}; {percent(new['value'])} lies {where}"
+    yield f"the fit's own estimate: {shown}; {percent(new['value'])} {what}"
 
 
 def _near(facts: dict[str, Any]) -> Iterator[str]:

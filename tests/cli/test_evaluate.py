@@ -114,8 +114,8 @@ def test_items_of_new_classes_are_counted_aloud_and_the_others_judged(
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        ((0.9, 0.8, 1.0), "90 % right (80–100 %); 100 % lies within it"),
-        ((0.75, 0.61, 0.85), "75 % right (61–85 %); 100 % lies above it: these items are easier"),
+        ((0.75, 0.61, 0.85), "75 % right (61–85 %); 100 % does not differ from it by more than chance would"),
+        ((0.2, 0.15, 0.25), "20 % right (15–25 %); 100 % is higher: these items are easier"),
     ],
 )
 def test_the_fits_own_estimate_stands_beside_the_new_figure(
@@ -131,7 +131,8 @@ def test_the_fits_own_estimate_stands_beside_the_new_figure(
     for number, name in enumerate(("green", "red", "blue")):
         (tmp_path / "data" / f"{number}").rename(tmp_path / "data" / name)
     assert main(["evaluate", str(tmp_path / "b"), str(tmp_path / "data")]) == 0
-    assert "0 % lies below it: these items are harder" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert ("0 % is lower: these items are harder" in said) == (own[0] > 0.5)
 
 
 def test_without_an_estimate_of_the_fit_nothing_is_said_of_it(
