@@ -123,7 +123,9 @@ def figures() -> str:
     where += f"measured at {', '.join(commit[:9] for commit in machine['commits'])}."
     how = (
         "Medians (accuracies: means of paired differences), with 95 % bootstrap intervals where there are 5 or more "
-        "measurements. From `bench/results/quick.json`, made by `make bench-quick`."
+        "measurements; n tells how many. Rows of time against fastai come from draws that ran side by side; those of "
+        "accuracy also from draws where its earlier result was kept. From `bench/results/quick.json`, made by "
+        "`make bench-quick`."
     )
     head = ("figure", "measured", "interval", "n", "to reach", "reached")
     return f"{table(head, map(figure, found['figures']))}\n\n{where} {how}"

@@ -55,12 +55,7 @@ def make_task(
     rows, tied = parted(whole, alike or {}) if near_copies == "apart" else loosened(whole, alike or {})
     random = Randomness(seed)
     declared = rows.has("test")
-    if rows.data.times is not None and not declared:
-        rows = _newest_tested(rows, _share(test), together(rows, tied))
-    chosen = rows.has("test")
-    rows = _unseen_classes_out(rows)
-    if chosen and not rows.has("test"):
-        raise DataError("No test item is of a class that the training data hold.", hint="Check the class names.")
+    rows = _with_newest_test(rows, tied, test)
     groups = together(rows, tied)
     _classes(rows)
     refuse_hopeless(rows, tied)
@@ -88,11 +83,8 @@ def make_task(
         declared=rows.data.groups,
         times=rows.data.times,
         notes=(
-            *rows.data.notes,
-            *rows.notes,
-            *kept_together(rows, groups, tied),
-            *_only_trained_on(rows, groups, outer),
-            *_time_unused(dataset, declared),
+            *(*rows.data.notes, *rows.notes, *kept_together(rows, groups, tied)),
+            *(*_only_trained_on(rows, groups, outer), *_time_unused(dataset, declared)),
         ),
         warnings=(
             *rows.warnings,
@@ -102,6 +94,17 @@ def make_task(
         skipped=rows.data.skipped,
         spare=rows.data.spare,
     )
+
+
+def _with_newest_test(rows: Rows, tied: Alike, test: Given) -> Rows:
+    """With the newest items as the test set where times are known and none is given, and no item of a class unseen."""
+    if rows.data.times is not None and not rows.has("test"):
+        rows = _newest_tested(rows, _share(test), together(rows, tied))
+    chosen = rows.has("test")
+    rows = _unseen_classes_out(rows)
+    if chosen and not rows.has("test"):
+        raise DataError("No test item is of a class that the training data hold.", hint="Check the class names.")
+    return rows
 
 
 def _newest_tested(rows: Rows, share: float, groups: Index) -> Rows:
