@@ -32,8 +32,8 @@ class ArrayFeed:
     def arrays(self) -> Mapping[str, npt.NDArray[np.float32]]:
         return self.load()
 
-    def batches(self, epoch: int, random: Randomness) -> Iterator[Batch]:
-        """`steps` batches; what is left over after an even division is spread over them."""
+    def batches(self, epoch: int, random: Randomness, start: int = 0) -> Iterator[Batch]:
+        """`steps` batches less the first `start`; what is left over after an even division is spread over them."""
         order = random.numpy("order", epoch).permutation(len(self.labels))
-        for at in np.array_split(order, self.steps):
+        for at in np.array_split(order, self.steps)[start:]:
             yield Batch({name: array[at] for name, array in self.arrays.items()}, self.labels[at], at)

@@ -41,9 +41,10 @@ class Feed:
         self._kept: dict[int, Array] = {}
         self._costs: Index | None = None
 
-    def batches(self, epoch: int, random: Randomness) -> Iterator[Batch]:
-        """The batches of one epoch; raises UnreadableItem if an item that could be read before no longer can."""
-        for positions in self._order(epoch, random):
+    def batches(self, epoch: int, random: Randomness, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, without the first `start`; raises UnreadableItem if an item that could be read
+        before no longer can."""
+        for positions in self._order(epoch, random)[start:]:
             prepared = [self._prepared(int(i)) for i in positions]
             yield Batch(dict(self.transform.collate(prepared)), self.labels[positions], positions)
 

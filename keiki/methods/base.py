@@ -21,6 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FloatArray = npt.NDArray[np.float64]
+Schedule = Literal["cosine", "linear", "one-cycle", "step", "plateau", "constant"]
 PREDICT_BATCH = 32
 
 
@@ -53,11 +55,16 @@ class Solve:
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that learn at one rate."""
+    """Parameters that learn at one rate.
+
+    wakes: they lie still, as if frozen, until so many wake-ups have come (see `Descend.wake`).
+    """
 
     parameters: Sequence[nn.Parameter]
     learning_rate: float
     weight_decay: float = 0.0
+    name: str = ""
+    wakes: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,11 @@ class Descend:
 
     Every step plays the moves in order on one batch of the feed. `validate` (lower is better), if given, is asked
     before the first epoch and after each: the best state is kept, and `patience` epochs without a better one end it.
+
+    wake: what wakes the next sleeping groups: every epoch that ends, or `patience` epochs without a better score; while
+    any sleeps nothing ends the phase, and with each wake-up patience begins anew. ema: the weights that are validated and kept are a running
+    mean of those that are trained, with this decay; 0 keeps the trained ones. still: a BatchNorm keeps its statistics
+    even where its own weights move.
     """
 
     name: str
@@ -84,7 +96,10 @@ class Descend:
     patience: int = 0
     warmup_ratio: float = 0.1
     clip_norm: float = 0.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
+    wake: Literal["epoch", "stall"] = "epoch"
+    ema: float = 0.0
+    still: bool = False
     before_epoch: Callable[[int], None] | None = None
     after_step: Callable[[], None] | None = None
 
@@ -93,11 +108,12 @@ Phase = Solve | Descend
 
 
 class Stream(Protocol):
-    """Batches by epoch: the order follows from the random stream and the epoch alone."""
+    """Batches by epoch: the order follows from the random stream and the epoch alone; the first `start` are left out
+    without being prepared."""
 
     steps: int
 
-    def batches(self, epoch: int, random: Randomness) -> Iterator[Batch]: ...
+    def batches(self, epoch: int, random: Randomness, start: int = 0) -> Iterator[Batch]: ...
 
 
 class Network(Protocol):
@@ -123,6 +139,18 @@ class Model:
     network: Any = None  # a torch module with .body and .head, see Network
     out_of_fold: FloatArray | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def parts(self) -> list[tuple[str, dict[str, nn.Parameter]]]:
+        """The stages of the network's body from input to output: name, and parameters by their names in the body."""
+        from keiki.backbones.stages import stage_parameters
+
+        body = self.network.body
+        return [(stage.name, stage_parameters(body, stage)) for stage in self.backbone.stages()]
+
+    @cached_property
+    def source(self) -> nn.Module:
+        """The body as it was before any training: a copy of its own that never moves, whatever was resumed."""
+        return self.backbone.module().requires_grad_(False).to(self.network.device)
 
     def features(self, items: Items) -> Any:
         """Frozen features (N, D) of `items`: from the cache, or straight from the raws where that is quick."""

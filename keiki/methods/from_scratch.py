@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keiki.backbones.base import Backbone
-from keiki.backbones.features import FeatureBank
 from keiki.core.options import Log, option
 from keiki.core.random import Randomness
-from keiki.data.task import Target, TrainView
-from keiki.methods.base import METHODS, Method, Model, Phase, Solve
-from keiki.methods.full_finetune import TuningConfig, keep_validation_logits, tune, with_network
+from keiki.data.task import TrainView
+from keiki.methods.base import METHODS, Model, Phase
+from keiki.methods.tuning import Tuning, start, tune, validate
+from keiki.methods.tuning_config import Start, TuningConfig
 
 
 @METHODS.add("from-scratch")
-class FromScratch(Method):
+class FromScratch(Tuning):
     """Full training of the same architecture from random weights, everything else as in full fine-tuning.
 
     Source: He et al. 2019, "Rethinking ImageNet Pre-training", arXiv:1811.08883 (compare at equal recipe).
@@ -26,19 +26,16 @@ class FromScratch(Method):
     paper = "arXiv:1811.08883"
     title = "same network trained from scratch"
     tags = frozenset({"control"})
-    quick = False
-    gradient = True
 
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
         learning_rate: float = option(1e-3, "peak rate of all weights (AdamW)", search=Log(1e-5, 1e-1))
+        start: Start = option("zeros", "head to start from: a linear probe solved on the random features, or zeros")
 
     def bring(self, chosen: Backbone, random: Randomness) -> Backbone:
         return chosen.randomised(random.number("from scratch"))
 
-    def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:
-        return with_network(super().build(backbone, target, bank))
-
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
+        yield from start(model, view, self.config)
         yield tune(model, view, self.config)
-        yield Solve("validate", lambda: keep_validation_logits(model, view))
+        yield validate(model, view)

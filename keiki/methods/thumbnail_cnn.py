@@ -17,8 +17,8 @@ from keiki.core.random import Randomness
 from keiki.data.array_feed import ArrayFeed
 from keiki.data.task import Target, TrainView
 from keiki.methods.base import METHODS, Descend, Group, Method, Model, Move, Phase
-from keiki.methods.full_finetune import with_network
 from keiki.methods.limits import refuse_outside
+from keiki.methods.tuning import with_network
 
 FEWEST, MOST = 240, 2000  # steps
 
@@ -58,13 +58,13 @@ class ThumbnailCnn(Method):
         return with_network(super().build(backbone, target, bank))
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
-        from keiki.nn.network import cross_entropy
+        from keiki.nn.network import task_loss
 
         feed = ArrayFeed(lambda: {"image": _pixels(model, view)}, view.labels, self.config.batch_size)
         group = Group(list(model.network.parameters()), self.config.learning_rate, weight_decay=0.05)
         yield Descend(
             "from scratch",
-            moves=[Move(cross_entropy(model.network), [group])],
+            moves=[Move(task_loss(model.network), [group])],
             epochs=max(1, round(float(np.clip(len(view) / 4, FEWEST, MOST)) / feed.steps)),
             feed=feed,
             schedule="constant",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +27,12 @@ class BodyAndHead(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        out: Tensor = self.head(self.body(**inputs))
+        out: Tensor = self.head(self.features(inputs))
+        return out
+
+    def features(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Features (B, D) of named inputs."""
+        out: Tensor = self.body(**inputs)
         return out
 
     @property
@@ -46,13 +52,27 @@ def tensors(batch: Batch, device: torch.device) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.array(array)).to(device) for name, array in batch.inputs.items()}
 
 
-def cross_entropy(network: BodyAndHead, label_smoothing: float = 0.0) -> Callable[[Batch], Tensor]:
-    """The loss of a batch: mean cross-entropy of the network's logits."""
+@dataclass(frozen=True)
+class Seen:
+    """What one forward pass of the network has made of a batch: features (B, D), logits (B, C), labels (B,)."""
+
+    batch: Batch
+    inputs: dict[str, Tensor]
+    features: Tensor
+    logits: Tensor
+    labels: Tensor
+
+
+def task_loss(network: BodyAndHead, penalty: Callable[[Seen], Tensor] | None = None) -> Callable[[Batch], Tensor]:
+    """The loss of a batch: mean cross-entropy of the network's logits, and what `penalty` adds to it."""
 
     def loss(batch: Batch) -> Tensor:
+        inputs = tensors(batch, network.device)
+        features = network.features(inputs)
         labels = torch.from_numpy(batch.labels).to(network.device)
-        logits = network(tensors(batch, network.device))
-        return nn.functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        seen = Seen(batch, inputs, features, network.head(features), labels)
+        task = nn.functional.cross_entropy(seen.logits, labels)
+        return task if penalty is None else task + penalty(seen)
 
     return loss
 

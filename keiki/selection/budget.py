@@ -119,8 +119,9 @@ def _seconds_of_one_fit(shop: Workshop, method: Method, view: TrainView) -> floa
     """Estimated from two timed training steps on a throw-away model."""
     from keiki.methods.base import Descend
     from keiki.training.descent import Descent
+    from keiki.training.pace import Pace
 
     model = method.build(method.bring(shop.backbone, shop.random), view.target, shop.bank)
     phase = next(p for p in method.phases(model, view) if isinstance(p, Descend))
-    descent = Descent(phase, model.network, shop.random.child("timing"), shop.plan.threads)
+    descent = Descent(phase, model.network, shop.random.child("timing"), Pace(threads=shop.plan.threads))
     return phase.epochs * phase.feed.steps * descent.seconds_a_step()

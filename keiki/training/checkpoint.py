@@ -49,6 +49,11 @@ class Checkpoints:
         for old in self._folders()[:-KEPT]:
             shutil.rmtree(old)
 
+    def append(self, arrays: Arrays, values: Mapping[str, Any]) -> None:
+        """Write a checkpoint after all that are there, sound or not."""
+        folders = self._folders()
+        self.save(int(folders[-1].name) + 1 if folders else 1, arrays, values)
+
     def newest(self) -> State | None:
         """The newest sound checkpoint, or None."""
         for folder in reversed(self._folders()):

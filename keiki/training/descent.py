@@ -1,4 +1,4 @@
-"""One Descend phase, epoch by epoch: optimisers, schedule, frozen parts truly still, the best state kept."""
+"""One Descend phase, step by step: rates, sleeping groups, frozen parts truly still, the best state kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,158 +17,265 @@ from torch import nn
 from keiki.core.errors import TrainingError
 from keiki.core.random import Randomness
 from keiki.data.task import Batch
-from keiki.methods.base import Descend, Move
+from keiki.methods.base import Descend, Group, Move
+from keiki.training.average import Average
 from keiki.training.checkpoint import State
+from keiki.training.optimizing import Optimizer
+from keiki.training.pace import Pace
+from keiki.training.pieces import is_out_of_memory, split
 from keiki.training.schedule import rate_factor
+from keiki.training.stillness import moving_tensors, release, train_mode
 from keiki.training.stopping import Stopping
 
 Array = npt.NDArray[Any]
+Ending = Literal["", "epochs", "patience", "time", "diverged"]
+NEVER = math.inf
 
 
 class Descent:
-    """Runs a Descend phase on a network; its state can be saved after any epoch and restored bit for bit."""
+    """Runs a Descend phase on a network; its state can be saved after any step and restored bit for bit.
 
-    def __init__(self, phase: Descend, network: nn.Module, random: Randomness, threads: int) -> None:
+    Nothing random is kept between steps: what a step draws follows from the phase's stream and the number of the step,
+    what the feed draws from the stream and the epoch. So a state is the weights, the moments, the means, the curve and
+    the position in the feed.
+
+    out_of_time: asked after every step; once it says yes the phase ends with the best state so far.
+    """
+
+    def __init__(
+        self,
+        phase: Descend,
+        network: nn.Module,
+        random: Randomness,
+        pace: Pace,
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.phase = phase
         self.network = network
         self.random = random
-        self.threads = threads
+        self.pace = pace
+        self.pieces = pace.pieces
+        self.out_of_time = out_of_time
         self.epoch = 0
+        self.position = 0  # batches of the present epoch that are done
+        self.awake = 0  # wake-ups so far
+        self.losses: list[float] = []  # of the present epoch
         self.curve: list[dict[str, float]] = []
         self.stopping = Stopping(phase.patience)
         self.best: dict[str, Array] = {}
-        self.optimizers = [_optimizer(move) for move in phase.moves]
-        self._moving = {id(p) for move in phase.moves for group in move.groups for p in group.parameters}
+        self.ending: Ending = ""
+        pace.place(network)
+        self.optimizers = [Optimizer(move) for move in phase.moves]
+        self.average = Average(phase.ema, moving_tensors(network, self.all_moving)) if phase.ema > 0 else None
 
-    def run(self, after_epoch: Callable[[Descent], None]) -> None:
-        """All epochs that are left; the network ends with the best state if the phase validates and may stop."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            self._release()
-            if self.epoch == 0:
-                self._judge({})
-            while self.epoch < self.phase.epochs and not self.stopping.exhausted:
-                losses = self._one_epoch()
-                self.epoch += 1
-                self._judge({"train_loss": float(np.mean(losses))})
-                after_epoch(self)
-            if self.best:
-                load_arrays(self.network, self.best)
-        finally:
-            torch.set_num_threads(before)
-            self.network.eval()
+    @property
+    def groups(self) -> list[Group]:
+        return [group for move in self.phase.moves for group in move.groups]
+
+    @property
+    def all_moving(self) -> set[int]:
+        """Ids of the parameters that move sooner or later."""
+        return {id(p) for group in self.groups for p in group.parameters}
+
+    @property
+    def moving(self) -> set[int]:
+        """Ids of the parameters that move now."""
+        return {id(p) for group in self.groups if group.wakes <= self.awake for p in group.parameters}
+
+    @property
+    def sleeping(self) -> bool:
+        return any(group.wakes > self.awake for group in self.groups)
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.epoch * self.phase.feed.steps + self.position
+
+    def run(self, after_epoch: Callable[[Descent], None], after_step: Callable[[Descent], None] | None = None) -> None:
+        """All that is left; the network ends with the best state if the phase validates and may stop."""
+        with self.pace.at_work():
+            try:
+                if self.epoch == self.position == 0 and not self.curve:
+                    self._judge({})
+                while not self.ending and self.epoch < self.phase.epochs and not self._exhausted:
+                    self._one_epoch(after_step)
+                    after_epoch(self)
+                self.ending = self.ending or ("epochs" if self.epoch >= self.phase.epochs else "patience")
+                self._settle()
+            finally:
+                self.network.eval()
 
     def seconds_a_step(self, steps: int = 2) -> float:
         """Measured seconds of one step, decoding included; the network is changed, so give one to throw away."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            self._release()
-            self._train_mode()
+        with self.pace.at_work():
+            self.awake = max(group.wakes for group in self.groups)  # the dearest step
+            self._make_ready()
             batches = self._endless()
             self._step(0, next(batches))  # the first one is slower than all others
             start = time.perf_counter()
             for batch in itertools.islice(batches, steps):
                 self._step(0, batch)
             return (time.perf_counter() - start) / steps
-        finally:
-            torch.set_num_threads(before)
-
-    def trainable_share(self) -> float:
-        """Share of the network's parameters that this phase may move."""
-        sizes = [(p.numel(), id(p) in self._moving) for p in self.network.parameters()]
-        return sum(n for n, moves in sizes if moves) / max(1, sum(n for n, _ in sizes))
 
     def values(self) -> dict[str, Any]:
         """The plain part of the state."""
         return {
             "epoch": self.epoch,
+            "position": self.position,
+            "random": {"seed": self.random.seed, "step": self.step},
+            "awake": self.awake,
+            "losses": self.losses,
             "curve": self.curve,
             "best": None if math.isinf(self.stopping.best) else self.stopping.best,
             "waited": self.stopping.waited,
-            "steps": [[int(each["step"]) for _, each in _slots(o)] for o in self.optimizers],
+            "steps": [optimizer.steps() for optimizer in self.optimizers],
+            "averaged": self.average.steps if self.average else 0,
+            "pieces": self.pieces,
+            "ending": self.ending,
         }
 
     def arrays(self) -> dict[str, Array]:
-        """The optimisers' moments and the best weights so far."""
+        """The optimisers' moments, the means, and the best weights so far."""
         out = {f"best/{name}": array for name, array in self.best.items()}
+        if self.average is not None:
+            out |= {f"average/{name}": array for name, array in self.average.arrays().items()}
         for number, optimizer in enumerate(self.optimizers):
-            for at, moments in _slots(optimizer):
-                for name in ("exp_avg", "exp_avg_sq"):
-                    out[f"optimizer/{number}/{at}/{name}"] = moments[name].cpu().numpy()
+            out |= {f"optimizer/{number}/{name}": array for name, array in optimizer.arrays().items()}
         return out
 
     def restore(self, state: State) -> None:
         """Go on from `state`; the network's weights have been restored already."""
         inside = state.values["inside"]
-        self.epoch, self.curve = inside["epoch"], list(inside["curve"])
+        self.epoch, self.position, self.awake = inside["epoch"], inside["position"], inside["awake"]
+        self.losses, self.curve = list(inside["losses"]), list(inside["curve"])
         self.stopping.best = math.inf if inside["best"] is None else inside["best"]
         self.stopping.waited = inside["waited"]
-        self.best = {n.removeprefix("best/"): a for n, a in state.arrays.items() if n.startswith("best/")}
+        self.pieces, self.ending = inside["pieces"], inside["ending"]
+        self.best = _under(state.arrays, "best/")
+        if self.average is not None:
+            self.average.restore(_under(state.arrays, "average/"), inside["averaged"])
         for number, optimizer in enumerate(self.optimizers):
-            _restore_optimizer(optimizer, number, inside["steps"][number], state.arrays)
+            optimizer.restore(inside["steps"][number], _under(state.arrays, f"optimizer/{number}/"))
+
+    @property
+    def _exhausted(self) -> bool:
+        return self.stopping.exhausted and not self.sleeping
 
     def _endless(self) -> Iterator[Batch]:
         for epoch in itertools.count():
             yield from self.phase.feed.batches(epoch, self.random)
 
-    def _one_epoch(self) -> list[float]:
+    def _make_ready(self) -> None:
+        release(self.network, self.moving)
+        train_mode(self.network, self.moving, still=self.phase.still)
+
+    def _one_epoch(self, after_step: Callable[[Descent], None] | None) -> None:
+        """What is left of the present epoch, up to its judgement; less where time runs out or the loss is no number."""
         if self.phase.before_epoch is not None:
             self.phase.before_epoch(self.epoch)
-        torch.manual_seed(self.random.number("dropout", self.epoch))
-        self._train_mode()
-        losses = []
-        for at, batch in enumerate(self.phase.feed.batches(self.epoch, self.random)):
-            losses.append(self._step(self.epoch * self.phase.feed.steps + at, batch))
-        return losses
+        self._make_ready()
+        for batch in self.phase.feed.batches(self.epoch, self.random, start=self.position):
+            try:
+                self.losses.append(self._step(self.step, batch))
+            except _Diverged as problem:
+                self._give_up(problem)
+                return
+            self.position += 1
+            if self.out_of_time():
+                self.ending = "time"
+                break
+            if after_step is not None:
+                after_step(self)
+        line = {"train_loss": float(np.mean(self.losses))}
+        if self.position >= self.phase.feed.steps:
+            self.epoch, self.position, self.losses = self.epoch + 1, 0, []
+        self._judge(line)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Wake the next group if it is time; patience then begins anew."""
+        if self.sleeping and (self.phase.wake == "epoch" or self.stopping.exhausted):
+            self.awake += 1
+            self.stopping.waited = 0
 
     def _step(self, step: int, batch: Batch) -> float:
+        torch.manual_seed(self.random.number("dropout", step))
         total = self.phase.epochs * self.phase.feed.steps
-        factor = rate_factor(step, total, self.phase.warmup_ratio, self.phase.schedule)
+        losses = [line["validation_loss"] for line in self.curve if "validation_loss" in line]
+        factor = rate_factor(step, total, self.phase.warmup_ratio, self.phase.schedule, losses)
         first = 0.0
         for number, (move, optimizer) in enumerate(zip(self.phase.moves, self.optimizers, strict=True)):
-            loss = move.loss(batch)
-            self._refuse_infinite("loss", loss.item(), f"step {step}")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            for group, declared in zip(optimizer.param_groups, move.groups, strict=True):
-                group["lr"] = declared.learning_rate * factor
+            loss = self._gradient(move, optimizer, batch, step)
             if self.phase.clip_norm > 0:
                 nn.utils.clip_grad_norm_([p for g in move.groups for p in g.parameters], self.phase.clip_norm)
-            optimizer.step()
-            first = loss.item() if number == 0 else first
+            optimizer.step(factor)
+            first = loss if number == 0 else first
+        if self.average is not None:
+            self.average.update(self.network.state_dict())
         if self.phase.after_step is not None:
             self.phase.after_step()
         return first
 
+    def _gradient(self, move: Move, optimizer: Optimizer, batch: Batch, step: int) -> float:
+        """The loss of a move, with its gradient left on the parameters; in more pieces where memory runs out."""
+        while True:
+            try:
+                optimizer.clear()
+                return self._in_pieces(move, batch, step)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or 2 * self.pieces >= len(batch.labels):
+                    raise
+                self.pieces *= 2
+
+    def _in_pieces(self, move: Move, batch: Batch, step: int) -> float:
+        total = 0.0
+        for piece, share in split(batch, self.pieces):
+            with self.pace.autocast():
+                loss = move.loss(piece)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise _Diverged("loss", value, step)
+            (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            total += share * value
+        return total
+
     def _judge(self, facts: dict[str, float]) -> None:
-        line = {"epoch": float(self.epoch), **facts}
-        if self.phase.validate is not None:
-            line["validation_loss"] = self.phase.validate()
-            self._refuse_infinite("validation loss", line["validation_loss"], f"epoch {self.epoch}")
-            if self.stopping.better(line["validation_loss"]) and self.phase.patience > 0:
-                self.best = to_arrays(self.network)
+        line = {"epoch": float(self.epoch) if not self.position else self.epoch + self.position / self.phase.feed.steps}
+        line |= facts
+        with self.average.in_place_of(self.network) if self.average and self.curve else nullcontext():
+            if self.phase.validate is not None:
+                line["validation_loss"] = self.phase.validate()
+                if not math.isfinite(line["validation_loss"]):
+                    self._give_up(_Diverged("validation loss", line["validation_loss"], self.step))
+                    return
+                if self.stopping.better(line["validation_loss"]) and self.phase.patience > 0:
+                    self.best = to_arrays(self.network)
         self.curve.append(line)
 
-    def _refuse_infinite(self, what: str, value: float, at: str) -> None:
-        if not math.isfinite(value):
+    def _give_up(self, problem: _Diverged) -> None:
+        """Keep the best state if an epoch has ended with one; raise TrainingError otherwise."""
+        told = f"The {problem.what} of '{self.phase.name}' is {problem.value} at step {problem.step}"
+        if self.epoch == 0 or not self.best:
             raise TrainingError(
-                f"The {what} of '{self.phase.name}' is {value} at {at}.",
+                f"{told}: the rate is too high for it.",
                 hint="Lower the learning rate, for instance by --set learning_rate=1e-5",
             )
+        self.ending = "diverged"
+        self.curve[-1] = {**self.curve[-1], "diverged_at_step": float(problem.step)}
 
-    def _release(self) -> None:
-        for parameter in self.network.parameters():
-            parameter.requires_grad_(id(parameter) in self._moving)
+    def _settle(self) -> None:
+        if self.best:
+            load_arrays(self.network, self.best)
+        elif self.average is not None:
+            load_arrays(self.network, self.average.arrays())
 
-    def _train_mode(self) -> None:
-        """Train mode where something moves, eval mode elsewhere: frozen BatchNorm and dropout stand still."""
-        self.network.train()
-        for module in self.network.modules():
-            own = list(module.parameters())
-            if own and not any(id(p) in self._moving for p in own):
-                module.eval()
+
+class _Diverged(Exception):
+    """A number that is none, and where it came up."""
+
+    def __init__(self, what: str, value: float, step: int) -> None:
+        super().__init__(what)
+        self.what, self.value, self.step = what, value, step
 
 
 def to_arrays(network: nn.Module) -> dict[str, Array]:
@@ -176,29 +284,12 @@ def to_arrays(network: nn.Module) -> dict[str, Array]:
 
 
 def load_arrays(network: nn.Module, arrays: dict[str, Array]) -> None:
-    """Put arrays back where `to_arrays` found them."""
-    network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in arrays.items()})
+    """Put arrays back where `to_arrays` found them; tensors that are not among them stay."""
+    tensors = network.state_dict()
+    with torch.no_grad():
+        for name, array in arrays.items():
+            tensors[name].copy_(torch.from_numpy(np.array(array)))
 
 
-def _optimizer(move: Move) -> torch.optim.AdamW:
-    groups = [
-        {"params": list(group.parameters), "lr": group.learning_rate, "weight_decay": group.weight_decay}
-        for group in move.groups
-    ]
-    return torch.optim.AdamW(groups)
-
-
-def _slots(optimizer: torch.optim.AdamW) -> list[tuple[int, dict[str, torch.Tensor]]]:
-    return sorted(optimizer.state_dict()["state"].items())
-
-
-def _restore_optimizer(optimizer: torch.optim.AdamW, number: int, steps: list[int], arrays: dict[str, Array]) -> None:
-    saved = optimizer.state_dict()
-    prefix = f"optimizer/{number}/"
-    slots = sorted({int(name.split("/")[2]) for name in arrays if name.startswith(prefix)})
-    for slot, step in zip(slots, steps, strict=True):
-        moments = {
-            name: torch.from_numpy(np.array(arrays[f"{prefix}{slot}/{name}"])) for name in ("exp_avg", "exp_avg_sq")
-        }
-        saved["state"][slot] = {"step": torch.tensor(float(step)), **moments}
-    optimizer.load_state_dict(saved)
+def _under(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from keiki.core.errors import TrainingError
@@ -9,67 +11,128 @@ from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.data.task import TrainView
 from keiki.methods.base import Descend, Method, Model, Solve
-from keiki.training.checkpoint import Checkpoints
+from keiki.training.checkpoint import Checkpoints, State
 
 if TYPE_CHECKING:
     from keiki.training.descent import Descent
+    from keiki.training.pace import Pace
+    from keiki.training.proof import Proof
+
+CHECKPOINT_SECONDS = 60.0  # what a kill within an epoch costs at most
 
 
 class Trainer:
     """Runs the phases of a method on a model.
 
-    Everything random comes from streams named by phase and epoch, so that a run that was cut at any point and resumed
-    from its checkpoint ends with the same bits as one that was not.
+    Everything random comes from streams named by phase, epoch and step, so that a run that was cut at any point and
+    resumed from its checkpoint ends with the same bits as one that was not.
+
+    out_of_time: asked after every step of a descent; once it says yes each descent ends with its best state so far.
     """
 
     def __init__(
-        self, random: Randomness, record: Record, *, threads: int = 1, checkpoints: Checkpoints | None = None
+        self,
+        random: Randomness,
+        record: Record,
+        *,
+        pace: Pace | None = None,
+        threads: int = 1,
+        checkpoints: Checkpoints | None = None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        out_of_time: Callable[[], bool] = lambda: False,
     ) -> None:
         self.random = random
         self.record = record
         self.threads = threads
         self.checkpoints = checkpoints
+        self.checkpoint_seconds = checkpoint_seconds
+        self.out_of_time = out_of_time
+        self._pace = pace
 
     def run(self, method: Method, model: Model, view: TrainView) -> Model:
         """Run all phases (those that a checkpoint has behind it are skipped) and return the model."""
-        state = self.checkpoints.newest() if self.checkpoints and model.network is not None else None
-        done, inside = 0, None
+        if model.network is None:
+            return self._phases(method, model, view, None, None)
+        from keiki.training.proof import Proof
+
+        proof = Proof(model.network)  # before anything is restored: as built
+        state = self.checkpoints.newest() if self.checkpoints else None
         if state is not None:
             model.restore(state.arrays, state.values["model"])
-            done, inside = state.values["phases_done"], state.values.get("inside")
-            self.record.event("resumed", phases_done=done, epoch=inside["epoch"] if inside else 0)
+            inside = state.values.get("inside")
+            self.record.event("resumed", phases_done=state.values["phases_done"], epoch=inside["epoch"] if inside else 0)
+        return self._phases(method, model, view, state, proof)
+
+    def _phases(
+        self, method: Method, model: Model, view: TrainView, state: State | None, proof: Proof | None
+    ) -> Model:
+        done = state.values["phases_done"] if state else 0
         for number, phase in enumerate(method.phases(model, view)):
             if number < done:
                 continue
             self.record.event("phase", name=phase.name, number=number)
             if isinstance(phase, Solve):
                 phase.run()
+            elif proof is None:
+                raise TrainingError(f"Phase '{phase.name}' wants gradients, but the model has no network.")
             else:
-                self._descend(number, phase, model, state if number == done and inside else None)
+                moved = self._descend(number, phase, model, state if state and number == done else None)
+                proof.after(model, moved)
             self._save(model, {"phases_done": number + 1})
         return model
 
-    def _descend(self, number: int, phase: Descend, model: Model, state: Any) -> None:
+    def _descend(self, number: int, phase: Descend, model: Model, state: State | None) -> set[int]:
+        """Run a descent, or what is left of it; returns the ids of the parameters that it may move."""
         from keiki.training.descent import Descent
 
-        if model.network is None:
-            raise TrainingError(f"Phase '{phase.name}' wants gradients, but the model has no network.")
-        descent = Descent(phase, model.network, self.random.child("phase", number), self.threads)
-        if state is not None:
+        start = time.perf_counter()
+        descent = Descent(phase, model.network, self.random.child("phase", number), self.pace, self.out_of_time)
+        if state is not None and state.values.get("inside"):
             descent.restore(state)
+        saved = time.perf_counter()
+
+        def save(at: Descent) -> None:
+            nonlocal saved
+            self._save(model, {"phases_done": number, "inside": at.values()}, at.arrays())
+            saved = time.perf_counter()
 
         def after_epoch(at: Descent) -> None:
             self.record.event("epoch", phase=phase.name, **at.curve[-1])
             self.record.progress(phase.name, at.epoch, phase.epochs)
-            self._save(model, {"phases_done": number, "inside": at.values()}, at.arrays(), at.epoch)
+            save(at)
 
-        descent.run(after_epoch)
-        model.facts.setdefault("curves", []).append({"phase": phase.name, "epochs": descent.curve})
-        model.facts["trainable"] = descent.trainable_share()
+        def after_step(at: Descent) -> None:
+            if time.perf_counter() - saved > self.checkpoint_seconds:
+                save(at)
 
-    def _save(self, model: Model, values: dict[str, Any], arrays: Any = None, epoch: int = 9998) -> None:
+        descent.run(after_epoch, after_step)
+        if descent.pieces > self.pace.pieces:
+            self.record.event("out of memory", phase=phase.name, pieces=descent.pieces)
+        _keep_facts(model, phase, descent, time.perf_counter() - start)
+        return descent.all_moving
+
+    @property
+    def pace(self) -> Pace:
+        """How steps are computed: as was asked for, else plainly."""
+        from keiki.training.pace import Pace
+
+        return self._pace or Pace(threads=self.threads)
+
+    def _save(self, model: Model, values: dict[str, Any], arrays: Any = None) -> None:
         if self.checkpoints is None or model.network is None:
             return
         model_arrays, model_values = model.state()
-        number = values["phases_done"] * 10_000 + epoch + 1
-        self.checkpoints.save(number, {**model_arrays, **(arrays or {})}, {**values, "model": model_values})
+        self.checkpoints.append({**model_arrays, **(arrays or {})}, {**values, "model": model_values})
+
+
+def _keep_facts(model: Model, phase: Descend, descent: Descent, seconds: float) -> None:
+    """What a report tells of a descent: its curve, how it ended, how it was computed, what it took."""
+    told = {
+        "phase": phase.name,
+        "epochs": descent.curve,
+        "ended": descent.ending,
+        "steps": descent.step,
+        "seconds": seconds,
+        "pace": {**descent.pace.to_json(), "pieces": descent.pieces},
+    }
+    model.facts.setdefault("curves", []).append(told)

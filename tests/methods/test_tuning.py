@@ -9,8 +9,7 @@ import pytest
 
 from keiki.core.errors import DataError, OptionError
 from keiki.methods.base import make
-from keiki.methods.full_finetune import validation_rows
-from keiki.methods.lp_ft import learning_part
+from keiki.methods.tuning import learning_part, validation_rows
 from keiki.testing.playground import Playground, playground, small
 
 
@@ -71,7 +70,6 @@ def test_only_the_held_back_fold_has_honest_answers(ground: Playground) -> None:
         ("head_rate", float("nan")),
         ("weight_decay", -0.1),
         ("warmup_ratio", 1.5),
-        ("label_smoothing", -0.1),
         ("clip_norm", float("inf")),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from keiki.data.task import Batch
 from keiki.methods.base import Descend, Group, Move
 from keiki.training.checkpoint import State
 from keiki.training.descent import Descent, to_arrays
+from keiki.training.pace import Pace
 from keiki.training.schedule import rate_factor
 
 RANDOM = Randomness(0)
+PACE = Pace()
 
 
 @dataclass
@@ -30,8 +33,8 @@ class Stream:
     steps: int = 3
     rows: np.ndarray = field(default_factory=lambda: np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32))
 
-    def batches(self, epoch: int, random: Randomness) -> Iterator[Batch]:
-        for at in np.split(np.arange(12), 3):
+    def batches(self, epoch: int, random: Randomness, start: int = 0) -> Iterator[Batch]:
+        for at in np.split(np.arange(12), 3)[start:]:
             yield Batch({"x": self.rows[at]}, at % 2, at)
 
 
@@ -56,7 +59,7 @@ def phase(network: Network, parameters: Any = None, **more: Any) -> Descend:
 
 
 def ran(network: Network, what: Descend) -> Descent:
-    descent = Descent(what, network, RANDOM, threads=1)
+    descent = Descent(what, network, RANDOM, PACE)
     descent.run(lambda _: None)
     return descent
 
@@ -67,8 +70,7 @@ def test_it_is_adamw_with_the_schedule_and_clipping() -> None:
     optimizer = torch.optim.AdamW(witness.parameters(), lr=0.05, weight_decay=0.1)
     losses = []
     for step in range(9):
-        if step % 3 == 0:
-            torch.manual_seed(RANDOM.number("dropout", step // 3))
+        torch.manual_seed(RANDOM.number("dropout", step))
         witness.train()
         batch = list(Stream().batches(0, RANDOM))[step % 3]
         loss = witness.loss(batch)
@@ -90,7 +92,7 @@ def test_frozen_parts_do_not_move_not_even_their_statistics() -> None:
     after = to_arrays(network)
     for name in before:
         assert np.array_equal(before[name], after[name]) == name.startswith("body"), name
-    assert descent.trainable_share() == pytest.approx(14 / (36 + 12 + 14))
+    assert descent.all_moving == {id(p) for p in network.head.parameters()}
 
 
 def test_a_frozen_batchnorm_inside_a_moving_body_keeps_its_statistics() -> None:
@@ -135,20 +137,30 @@ def test_the_state_before_the_first_epoch_may_be_the_best() -> None:
     assert all(np.array_equal(array, before[name]) for name, array in to_arrays(network).items())
 
 
-def test_its_state_goes_on_bit_for_bit() -> None:
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"ema": 0.9}, {"schedule": "plateau", "validate": lambda: 1.0, "patience": 9}, {"still": True}],
+    ids=["plain", "ema", "plateau", "still"],
+)
+def test_its_state_goes_on_bit_for_bit(more: dict[str, Any]) -> None:
     whole, cut = Network(), Network()
-    ran(whole, phase(whole))
+    ran(whole, phase(whole, **more))
     saved: list[tuple[State, dict[str, Any]]] = []
+    seen: set[int] = set()
 
     def save(at: Descent) -> None:
+        if at.step in seen:
+            return
+        seen.add(at.step)
         arrays = {name: array.copy() for name, array in at.arrays().items()}  # those of the optimiser are its own
         saved.append((State(arrays, {"inside": deepcopy(at.values())}), to_arrays(at.network)))
 
-    Descent(phase(cut), cut, RANDOM, threads=1).run(save)
+    Descent(phase(cut, **more), cut, RANDOM, PACE).run(save, save)
+    assert len(saved) == 9  # after every step, those within an epoch too
     for state, weights in saved:
         fresh = Network()
         fresh.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
-        descent = Descent(phase(fresh), fresh, RANDOM, threads=1)
+        descent = Descent(phase(fresh, **more), fresh, RANDOM, PACE)
         descent.restore(state)
         torch.rand(5)  # the state of the global generator must not matter
         descent.run(lambda _: None)
@@ -173,17 +185,157 @@ def test_a_loss_that_is_no_number_ends_it_with_advice() -> None:
     bad = Descend("tune", [Move(bad.moves[0].loss, phase(network).moves[0].groups)], epochs=1, feed=Stream())
     with pytest.raises(TrainingError, match=r"loss of 'tune' is nan at step 0.*learning rate"):
         ran(network, bad)
-    with pytest.raises(TrainingError, match=r"validation loss of 'tune' is inf at epoch 0"):
+    with pytest.raises(TrainingError, match=r"validation loss of 'tune' is inf at step 0"):
         ran(network, phase(network, validate=lambda: float("inf")))
 
 
 def test_threads_are_given_back() -> None:
     before = torch.get_num_threads()
     network = Network()
-    Descent(phase(network), network, RANDOM, threads=before + 1).run(lambda _: None)
+    Descent(phase(network), network, RANDOM, Pace(threads=before + 1)).run(lambda _: None)
     assert torch.get_num_threads() == before
 
 
 def test_a_step_is_timed_even_where_an_epoch_has_one() -> None:
     network = Network()
-    assert 0 < Descent(phase(network), network, RANDOM, threads=1).seconds_a_step(steps=7) < 1
+    assert 0 < Descent(phase(network), network, RANDOM, PACE).seconds_a_step(steps=7) < 1
+
+
+def test_stages_wake_one_an_epoch_and_lie_truly_still_until_then() -> None:
+    network = Network()
+    body = Group(list(network.body.parameters()), 0.05, name="body", wakes=2)
+    head = Group(list(network.head.parameters()), 0.05, name="head")
+    states: list[dict[str, Any]] = [to_arrays(network)]
+    what = Descend("tune", [Move(network.loss, [head, body])], epochs=4, feed=Stream())
+    Descent(what, network, RANDOM, PACE).run(lambda at: states.append(to_arrays(at.network)))
+    for name in states[0]:
+        moved = [not np.array_equal(a[name], b[name]) for a, b in itertools.pairwise(states)]
+        assert moved == ([False, False, True, True] if name.startswith("body") else [True] * 4), name
+
+
+def test_a_stall_wakes_the_next_and_patience_ends_it_only_when_all_are_awake() -> None:
+    network = Network()
+    groups = [
+        Group(list(network.head.parameters()), 0.01),
+        Group(list(network.body[0].parameters()), 0.01, wakes=1),
+        Group(list(network.body[1].parameters()), 0.01, wakes=2),
+    ]
+    scores = iter([1.0, 0.9, 0.95, 0.94, 0.8, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
+    awake: list[int] = []
+    what = Descend(
+        "tune",
+        [Move(network.loss, groups)],
+        epochs=20,
+        feed=Stream(),
+        validate=lambda: next(scores),
+        patience=2,
+        wake="stall",
+    )
+    descent = Descent(what, network, RANDOM, PACE)
+    descent.run(lambda at: awake.append(at.awake))
+    assert awake == [0, 0, 1, 1, 1, 2, 2, 2]  # 0.95 and 0.94 are no better: one wakes; two more, the next; then the end
+    assert descent.ending == "patience"
+
+
+def test_the_running_mean_is_what_is_judged_and_kept() -> None:
+    network, witness = Network(), Network()
+    means = {n: t.detach().clone() for n, t in witness.state_dict().items() if t.is_floating_point()}
+    count = 0
+
+    def average() -> None:
+        nonlocal count
+        count += 1
+        decay = min(0.8, (1 + count) / (10 + count))
+        for name, mean in means.items():
+            mean.mul_(decay).add_(witness.state_dict()[name], alpha=1 - decay)
+
+    ran(witness, phase(witness, after_step=average))
+    ran(network, phase(network, ema=0.8))
+    for name, mean in means.items():
+        torch.testing.assert_close(network.state_dict()[name], mean, msg=name)
+
+
+def test_a_batch_in_pieces_has_the_gradient_of_the_whole() -> None:
+    network, witness = Network(), Network()
+    for each in (network, witness):
+        each.body[2].p = 0.0
+    ran(witness, phase(witness, still=True))
+    descent = Descent(phase(network, still=True), network, RANDOM, Pace(pieces=2))
+    descent.run(lambda _: None)
+    for name, tensor in witness.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_out_of_memory_halves_the_pieces_and_keeps_the_batch() -> None:
+    network, witness = Network(), Network()
+    for each in (network, witness):
+        each.body[2].p = 0.0
+
+    def small(batch: Batch) -> torch.Tensor:
+        if len(batch.labels) > 2:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")
+        return network.loss(batch)
+
+    ran(witness, phase(witness, still=True))
+    group = phase(network).moves[0].groups
+    descent = ran(network, Descend("tune", [Move(small, group)], epochs=3, feed=Stream(), still=True))
+    assert descent.pieces == 2
+    assert descent.values()["pieces"] == 2
+    for name, tensor in witness.state_dict().items():
+        torch.testing.assert_close(network.state_dict()[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_another_error_is_no_lack_of_memory() -> None:
+    network = Network()
+
+    def broken(batch: Batch) -> torch.Tensor:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="multiplied"):
+        ran(network, Descend("tune", [Move(broken, phase(network).moves[0].groups)], epochs=1, feed=Stream()))
+
+
+def test_divergence_after_an_epoch_keeps_the_best_weights_and_says_where() -> None:
+    network = Network()
+    states: list[dict[str, Any]] = []
+    count = 0
+
+    def loss(batch: Batch) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        return network.loss(batch) * (float("nan") if count > 4 else 1.0)
+
+    def validate() -> float:
+        states.append(to_arrays(network))
+        return 1.0 / len(states)
+
+    what = Descend(
+        "tune",
+        [Move(loss, phase(network).moves[0].groups)],
+        epochs=5,
+        feed=Stream(),
+        validate=validate,
+        patience=3,
+    )
+    descent = ran(network, what)
+    assert descent.ending == "diverged"
+    assert descent.curve[-1]["diverged_at_step"] == 4
+    assert all(np.array_equal(array, states[1][name]) for name, array in to_arrays(network).items())
+
+
+def test_out_of_time_ends_within_a_step_with_the_best_state() -> None:
+    network = Network()
+    asked = iter([False, False, False, False, True])
+    what = phase(network, epochs=9, validate=lambda: 1.0, patience=3)
+    descent = Descent(what, network, RANDOM, PACE, out_of_time=lambda: next(asked))
+    descent.run(lambda _: None)
+    assert (descent.ending, descent.step, descent.curve[-1]["epoch"]) == ("time", 5, pytest.approx(1 + 2 / 3))
+
+
+def test_bfloat16_computes_and_single_precision_keeps() -> None:
+    network = Network()
+    kinds: list[torch.dtype] = []
+    network.body[0].register_forward_hook(lambda module, inputs, out: kinds.append(out.dtype))
+    Descent(phase(network), network, RANDOM, Pace(precision="bf16")).run(lambda _: None)
+    assert set(kinds) == {torch.bfloat16}
+    assert {p.dtype for p in network.parameters()} == {torch.float32}

@@ -1,0 +1,59 @@
+"""The options that all fine-tuning methods share, and what makes no sense among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keiki.core import options
+from keiki.core.options import Linear, Log, OneOf, option
+from keiki.methods.base import Schedule
+from keiki.methods.limits import refuse_outside
+
+Auto = Literal["auto"]  # what the recipe decides by the size of the data
+Start = Literal["probe", "zeros"]
+SCHEDULES = ("cosine", "linear", "one-cycle", "step", "plateau", "constant")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningConfig(options.Config):
+    """What the gradient methods share; 'auto' follows the recipe (`keiki.methods.recipe`)."""
+
+    epochs: int | Auto = option(10, "passes over the training items, at most", search=Linear(1, 50))
+    learning_rate: float | Auto = option(
+        1e-4, "peak rate of the pretrained weights nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
+    )
+    head_rate: float | Auto = option(1e-3, "peak rate of the head", search=Log(1e-5, 1e-1))
+    weight_decay: float = option(0.01, "decoupled weight decay", search=Log(1e-6, 1.0))
+    batch_size: int | Auto = option(32, "items a step", search=Linear(2, 256))
+    schedule: Schedule = option("cosine", "how the rates go from their peak", search=OneOf(SCHEDULES))
+    warmup_ratio: float = option(0.1, "share of the steps in which the rate rises from 0", search=Linear(0.0, 0.5))
+    patience: int = option(3, "epochs without a better validation loss before it stops", search=Linear(1, 20))
+    clip_norm: float = option(1.0, "largest norm of the gradient; 0 does not clip", search=Linear(0.0, 10.0))
+    ema: float = option(0.0, "decay of a running mean of the weights, which is kept instead; 0: none")
+    start: Start = option("probe", "head to start from: a linear probe solved on the frozen features, or zeros")
+    freeze: str = option("none", "stages that stay still: none, the first k, all but the last k as -k, or up to NAME")
+    layer_decay: float = option(1.0, "rate of a stage over that of the stage after it", search=Linear(0.3, 1.0))
+    unfreeze: Literal["at once", "epoch", "stall"] = option(
+        "at once", "when stages begin to move: at once, one more an epoch, or one more when validation stalls"
+    )
+    head_epochs: int = option(0, "epochs in which only the head moves", search=Linear(0, 10))
+    batch_norm: Literal["still", "moving"] = option("moving", "whether statistics of moving BatchNorms stand still")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("epochs", "batch_size"):
+            _refuse_unless_auto(self, name, 1)
+        for name in ("learning_rate", "head_rate"):
+            _refuse_unless_auto(self, name, 0, above=True)
+        refuse_outside(self, "patience", 1)
+        for name in ("weight_decay", "clip_norm", "head_epochs"):
+            refuse_outside(self, name, 0)
+        for name in ("warmup_ratio", "ema"):
+            refuse_outside(self, name, 0, 1)
+        refuse_outside(self, "layer_decay", 0, 1, above=True)
+
+
+def _refuse_unless_auto(config: options.Config, name: str, low: float, *, above: bool = False) -> None:
+    if getattr(config, name) != "auto":
+        refuse_outside(config, name, low, above=above)

@@ -1,0 +1,159 @@
+"""How far a network has moved from where it started, part by part; and what a set of tensors is known by.
+
+    distance   ||w - w0||_2 over the numbers of a part, with w0 of the pretrained source
+    relative   ||w - w0||_2 / ||w0||_2
+    statistics the relative distance of the running means and variances of the part's BatchNorms, apart from its weights
+
+A weight that is computed from others (`torch.nn.utils.parametrize`) is compared by its effective value. What the source
+does not have (adapters, low-rank updates, the head of the task) is counted as added and has no distance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from keiki.backbones.stages import stage_parameters
+from keiki.methods.base import Model
+
+HEAD = "head of the task"
+OUTSIDE = "beside the stages"  # what was added to no stage
+STATISTICS = ("running_mean", "running_var")
+_INSIDE = "parametrizations"  # torch keeps what a weight is made of at OWNER.parametrizations.NAME.*
+Squares = tuple[float, float]  # of the way, and of the place where it began
+
+
+def movement(model: Model) -> dict[str, Any]:
+    """Every stage of the body and the head: how much of it could move, and how far it is from the source.
+
+    Wants `model.facts["moved"]`: the names of the network's parameters that some phase could move. JSON values:
+    {"stages": [{"name", "parameters", "moving", "added", "merged", "distance", "relative", "statistics"}, ..., head],
+     "added": [names], "distance", "relative"}; None where there is nothing to compare, or nothing to divide by.
+    parameters, moving and added count numbers; merged counts tensors that moved and are no longer there by themselves.
+    """
+    body, source = model.network.body, model.source
+    moved = {name.removeprefix("body.") for name in model.facts["moved"] if name.startswith("body.")}
+    own = {name: p.numel() for name, p in body.named_parameters()}
+    known = {name for name, _ in source.named_parameters()}
+    counts = _Counts(own, moved, {name for name in own if name not in known and not _is_original(name)})
+    total, stages, left = (0.0, 0.0), [], {*own, *moved}
+    for stage in model.backbone.stages():
+        here = {name for name in left if _within(_plain(name), stage.modules)}
+        left -= here
+        weights = _way(body, source, stage_parameters(source, stage))
+        total = (total[0] + weights[0], total[1] + weights[1])
+        stages.append(_line(stage.name, counts.of(here), weights, _statistics(body, source, stage.modules)))
+    if left:
+        stages.append(_line(OUTSIDE, counts.of(left)))
+    stages.append(_line(HEAD, _of_head(model)))
+    added = sorted(counts.added)
+    return {"stages": stages, "added": added, "distance": math.sqrt(total[0]), "relative": _relative(total)}
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors: names in order, each with type, shape and bytes.
+
+    >>> digest_of({"a": torch.zeros(2)}) == digest_of({"a": torch.zeros(2, 1)})
+    False
+    """
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        kind = str(tensor.dtype).removeprefix("torch.")
+        found.update(json.dumps([name, kind, list(tensor.shape)]).encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Sizes of the body's own parameters by name, the names of those that could move, and of those that are new."""
+
+    own: Mapping[str, int]
+    moved: set[str]
+    added: set[str]
+
+    def of(self, here: set[str]) -> dict[str, int]:
+        """What lies in one stage, given the names of it."""
+        present = here & set(self.own)
+        return {
+            "parameters": sum(self.own[each] for each in present),
+            "moving": sum(self.own[each] for each in present & self.moved),
+            "added": sum(self.own[each] for each in present & self.added),
+            "merged": len(here - present),
+        }
+
+
+def _of_head(model: Model) -> dict[str, int]:
+    own = {f"head.{name}": p.numel() for name, p in model.network.head.named_parameters()}
+    moved = {name for name in model.facts["moved"] if name.startswith("head.")}
+    return _Counts(own, moved, set(own)).of({*own, *moved})
+
+
+def _line(
+    name: str, counts: dict[str, int], weights: Squares | None = None, statistics: Squares | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        **counts,
+        "distance": None if weights is None else math.sqrt(weights[0]),
+        "relative": None if weights is None else _relative(weights),
+        "statistics": None if statistics is None else _relative(statistics),
+    }
+
+
+def _way(body: nn.Module, source: nn.Module, names: Iterable[str]) -> Squares:
+    """Squared length of the way from source to body over the named tensors, and of the source itself."""
+    way = begun = 0.0
+    for name in names:
+        before = _effective(source, name).detach().double().cpu()
+        after = _effective(body, name).detach().double().cpu()
+        way += float((after - before).square().sum())
+        begun += float(before.square().sum())
+    return way, begun
+
+
+def _statistics(body: nn.Module, source: nn.Module, modules: tuple[str, ...]) -> Squares | None:
+    names = [
+        name
+        for name, _ in source.named_buffers()
+        if name.rpartition(".")[2] in STATISTICS and _within(name, modules)
+    ]
+    return _way(body, source, names) if names else None
+
+
+def _relative(squares: Squares) -> float | None:
+    way, begun = squares
+    return math.sqrt(way / begun) if begun > 0 else None
+
+
+def _effective(module: nn.Module, name: str) -> Tensor:
+    """The tensor called `name` as the forward pass sees it."""
+    owner, _, attribute = name.rpartition(".")
+    found: Tensor = getattr(module.get_submodule(owner), attribute)
+    return found
+
+
+def _plain(name: str) -> str:
+    """The name of the weight that a parameter is or goes into.
+
+    >>> _plain("fc.parametrizations.weight.0.down"), _plain("fc.bias")
+    ('fc.weight', 'fc.bias')
+    """
+    owner, found, rest = name.partition(f"{_INSIDE}.")
+    return owner + rest.partition(".")[0] if found else name
+
+
+def _is_original(name: str) -> bool:
+    return f"{_INSIDE}." in name and name.endswith(".original")
+
+
+def _within(name: str, modules: Iterable[str]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in modules)

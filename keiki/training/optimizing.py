@@ -1,0 +1,56 @@
+"""AdamW for the groups of a move, with a state that can be saved and restored bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from keiki.methods.base import Move
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Optimizer:
+    """The optimiser of one move; each group has a rate of its own, which `step` scales."""
+
+    def __init__(self, move: Move) -> None:
+        self.groups = move.groups
+        groups = [
+            {"params": list(group.parameters), "lr": group.learning_rate, "weight_decay": group.weight_decay}
+            for group in move.groups
+        ]
+        on_gpu = any(p.is_cuda for group in move.groups for p in group.parameters)
+        self._adamw = torch.optim.AdamW(groups, fused=True if on_gpu else None)
+
+    def clear(self) -> None:
+        self._adamw.zero_grad(set_to_none=True)
+
+    def step(self, factor: float) -> None:
+        """One step at `factor` times the peak rates; what has no gradient stays."""
+        for group, declared in zip(self._adamw.param_groups, self.groups, strict=True):
+            group["lr"] = declared.learning_rate * factor
+        self._adamw.step()
+
+    def steps(self) -> list[int]:
+        """How many steps each parameter that has moved has behind it."""
+        return [int(each["step"]) for _, each in self._slots()]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The moments, by number of the parameter and name."""
+        return {f"{at}/{name}": each[name].cpu().numpy() for at, each in self._slots() for name in MOMENTS}
+
+    def restore(self, steps: list[int], arrays: Arrays) -> None:
+        saved = self._adamw.state_dict()
+        slots = sorted({int(name.split("/")[0]) for name in arrays})
+        for slot, step in zip(slots, steps, strict=True):
+            moments = {name: torch.from_numpy(np.array(arrays[f"{slot}/{name}"])) for name in MOMENTS}
+            saved["state"][slot] = {"step": torch.tensor(float(step)), **moments}
+        self._adamw.load_state_dict(saved)
+
+    def _slots(self) -> list[tuple[int, dict[str, torch.Tensor]]]:
+        return sorted(self._adamw.state_dict()["state"].items())
