@@ -41,13 +41,27 @@ class TinyWords(nn.Module):
         super().__init__()
         self.words = nn.Embedding(n_words, WIDTH)
         self.drop = nn.Dropout(0.1)
-        self.mix = nn.Linear(WIDTH, WIDTH)
+        self.blocks = nn.ModuleList([_Mixer(), _Mixer()])
         _fill(self, seed)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self.drop(self.words(input_ids))
+        for block in self.blocks:
+            states = block(states)
         mask = attention_mask.unsqueeze(-1).to(torch.float32)
-        mean = (self.drop(self.words(input_ids)) * mask).sum(dim=1) / mask.sum(dim=1)
-        out: Tensor = torch.tanh(self.mix(mean))
+        out: Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1)
+        return out
+
+
+class _Mixer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Linear(WIDTH, WIDTH)
+        self.norm = nn.LayerNorm(WIDTH)
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, states: Tensor) -> Tensor:
+        out: Tensor = self.drop(torch.tanh(self.mix(self.norm(states))))
         return out
 
 

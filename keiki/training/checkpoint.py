@@ -42,7 +42,7 @@ class Checkpoints:
     def save(self, number: int, arrays: Arrays, values: Mapping[str, Any]) -> None:
         """Write checkpoint `number`; older ones but one go."""
         with writing_folder(self.folder / f"{number:06d}") as folder:
-            plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+            plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # keeps arrays without axes so
             save_file(plain, folder / "state.safetensors")
             digest = sha256_file(folder / "state.safetensors")
             write_json(folder / "state.json", {"identity": self.identity, "sha256": digest, "values": dict(values)})

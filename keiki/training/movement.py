@@ -22,11 +22,12 @@ from torch import Tensor, nn
 
 from keiki.backbones.stages import stage_parameters
 from keiki.methods.base import Model
+from keiki.nn.weight_changes import plain_name
 
 HEAD = "head of the task"
+BODY = "body."  # prefix of the pretrained part among the network's parameters
 OUTSIDE = "beside the stages"  # what was added to no stage
 STATISTICS = ("running_mean", "running_var")
-_INSIDE = "parametrizations"  # torch keeps what a weight is made of at OWNER.parametrizations.NAME.*
 Squares = tuple[float, float]  # of the way, and of the place where it began
 
 
@@ -34,27 +35,28 @@ def movement(model: Model) -> dict[str, Any]:
     """Every stage of the body and the head: how much of it could move, and how far it is from the source.
 
     Wants `model.facts["moved"]`: the names of the network's parameters that some phase could move. JSON values:
-    {"stages": [{"name", "parameters", "moving", "added", "merged", "distance", "relative", "statistics"}, ..., head],
+    {"stages": [{"name", "parameters", "moving", "added", "distance", "relative", "statistics"}, ..., the head],
      "added": [names], "distance", "relative"}; None where there is nothing to compare, or nothing to divide by.
-    parameters, moving and added count numbers; merged counts tensors that moved and are no longer there by themselves.
+    parameters, moving and added count numbers. Where changes were merged into weights, it is these that have moved.
     """
     body, source = model.network.body, model.source
-    moved = {name.removeprefix("body.") for name in model.facts["moved"] if name.startswith("body.")}
-    own = {name: p.numel() for name, p in body.named_parameters()}
-    known = {name for name, _ in source.named_parameters()}
-    counts = _Counts(own, moved, {name for name in own if name not in known and not _is_original(name)})
-    total, stages, left = (0.0, 0.0), [], {*own, *moved}
+    sizes = {name: p.numel() for name, p in model.network.named_parameters()}
+    own = {name for name in sizes if name.startswith(BODY)}
+    known = {BODY + name for name, _ in source.named_parameters()}
+    added = {name for name in own if name not in known and not _is_original(name)}
+    counts = _Counts(sizes, frozenset(model.facts["moved"]), frozenset(added | (set(sizes) - own)))
+    total, stages, left = (0.0, 0.0), [], set(own)
     for stage in model.backbone.stages():
-        here = {name for name in left if _within(_plain(name), stage.modules)}
+        here = {name for name in left if _within(plain_name(name.removeprefix(BODY)), stage.modules)}
         left -= here
         weights = _way(body, source, stage_parameters(source, stage))
         total = (total[0] + weights[0], total[1] + weights[1])
         stages.append(_line(stage.name, counts.of(here), weights, _statistics(body, source, stage.modules)))
     if left:
         stages.append(_line(OUTSIDE, counts.of(left)))
-    stages.append(_line(HEAD, _of_head(model)))
-    added = sorted(counts.added)
-    return {"stages": stages, "added": added, "distance": math.sqrt(total[0]), "relative": _relative(total)}
+    stages.append(_line(HEAD, counts.of(set(sizes) - own)))
+    names = sorted(name.removeprefix(BODY) for name in added)
+    return {"stages": stages, "added": names, "distance": math.sqrt(total[0]), "relative": _relative(total)}
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:
@@ -74,27 +76,16 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Sizes of the body's own parameters by name, the names of those that could move, and of those that are new."""
+    """Sizes of the network's parameters by name, the names of those that could move, and of those that are new."""
 
-    own: Mapping[str, int]
-    moved: set[str]
-    added: set[str]
+    sizes: Mapping[str, int]
+    moved: frozenset[str]
+    added: frozenset[str]
 
     def of(self, here: set[str]) -> dict[str, int]:
-        """What lies in one stage, given the names of it."""
-        present = here & set(self.own)
-        return {
-            "parameters": sum(self.own[each] for each in present),
-            "moving": sum(self.own[each] for each in present & self.moved),
-            "added": sum(self.own[each] for each in present & self.added),
-            "merged": len(here - present),
-        }
-
-
-def _of_head(model: Model) -> dict[str, int]:
-    own = {f"head.{name}": p.numel() for name, p in model.network.head.named_parameters()}
-    moved = {name for name in model.facts["moved"] if name.startswith("head.")}
-    return _Counts(own, moved, set(own)).of({*own, *moved})
+        """Of the parameters with these names: how many numbers, how many of them could move, how many are new."""
+        parts = {"parameters": here, "moving": here & self.moved, "added": here & self.added}
+        return {what: sum(self.sizes[name] for name in names) for what, names in parts.items()}
 
 
 def _line(
@@ -141,18 +132,8 @@ def _effective(module: nn.Module, name: str) -> Tensor:
     return found
 
 
-def _plain(name: str) -> str:
-    """The name of the weight that a parameter is or goes into.
-
-    >>> _plain("fc.parametrizations.weight.0.down"), _plain("fc.bias")
-    ('fc.weight', 'fc.bias')
-    """
-    owner, found, rest = name.partition(f"{_INSIDE}.")
-    return owner + rest.partition(".")[0] if found else name
-
-
 def _is_original(name: str) -> bool:
-    return f"{_INSIDE}." in name and name.endswith(".original")
+    return plain_name(name) != name and name.endswith(".original")
 
 
 def _within(name: str, modules: Iterable[str]) -> bool:

@@ -15,9 +15,9 @@ from keiki.training.stillness import moving_tensors
 class Proof:
     """Digests of a network's tensors as it was built, before anything was restored or trained.
 
-    After every descent the tensors that none has declared to move are compared with them. Three facts of the model come
-    of it: 'moved' (names of the parameters that some descent could move), 'trainable' (their share of all parameters)
-    and 'frozen' (number of tensors that lay still, and their digest before and after).
+    After every descent the tensors that none has declared to move are compared with them. Four facts of the model come
+    of it: 'moved' (names of the parameters that some descent could move), 'trained_parameters' (how many numbers they
+    hold), 'trainable' (their share of all) and 'frozen' (number of tensors that lay still, digest before and after).
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -37,7 +37,9 @@ class Proof:
             raise TrainingError(f"{len(changed)} frozen tensors have moved, '{changed[0]}' for one.")
         sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
         model.facts["moved"] = sorted(moved)
-        model.facts["trainable"] = sum(sizes[name] for name in moved if name in sizes) / max(1, sum(sizes.values()))
+        fitted = sum(sizes[name] for name in moved if name in sizes)
+        model.facts["trained_parameters"] = fitted
+        model.facts["trainable"] = fitted / max(1, sum(sizes.values()))
         model.facts["frozen"] = {
             "tensors": len(then),
             "parameters": sum(sizes.get(name, 0) for name in then),

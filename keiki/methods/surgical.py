@@ -1,0 +1,93 @@
+"""Surgical fine-tuning: one part of the network moves; which one, validation says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from keiki.core.options import OneOf, option
+from keiki.data.task import TrainView
+from keiki.methods.base import METHODS, Model, Phase, Solve
+from keiki.methods.tuning import Tuning, start, tune, validate, validation_rows
+from keiki.methods.tuning_config import TuningConfig
+from keiki.nn.softmax import cross_entropy_per_item
+
+Part = Literal["first", "middle", "last"]
+PARTS: tuple[Part, ...] = ("first", "middle", "last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurgicalConfig(TuningConfig):
+    part: Literal["auto", "first", "middle", "last"] = option(
+        "auto", "third of the stages that moves; auto tries all three", search=OneOf(("auto", *PARTS))
+    )
+
+
+@METHODS.add("surgical")
+class Surgical(Tuning):
+    """Tune the first, the middle or the last third of the stages, each from the source; keep what validates best.
+
+    The first third suits inputs that look different (blur, another camera), the middle one other features, the last one
+    other labels. All three begin at the same probe, and the head moves along.
+    Source: Lee et al. 2023, "Surgical Fine-Tuning Improves Adaptation to Distribution Shifts", arXiv:2210.11466.
+    Deviation: thirds of the stages stand for the blocks of a ResNet; the choice is by the log loss of one held-back fold.
+    """
+
+    name = "surgical"
+    paper = "arXiv:2210.11466"
+    title = "one third of the stages"
+    Config = SurgicalConfig
+
+    def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
+        yield from start(model, view, self.config)
+        names = thirds([list(parameters) for _, parameters in model.parts()])
+        for part in PARTS if self.config.part == "auto" else (self.config.part,):
+            yield Solve(f"back to the source for {part}", lambda: _reset(model))
+            yield tune(model, view, self.config, name=f"tune {part}", moves=partial(_among, names[part]))
+            yield Solve(f"keep {part} if it is best", partial(_keep, model, view, part))
+        yield Solve("take the best", lambda: _take(model))
+        yield validate(model, view)
+
+
+def thirds(stages: Sequence[Sequence[str]]) -> dict[Part, frozenset[str]]:
+    """The names in the first, middle and last third of the stages; a stage that no third can spare is shared out late.
+
+    >>> {part: sorted(names) for part, names in thirds([["a"], ["b"], ["c"], ["d"]]).items()}
+    {'first': ['a'], 'middle': ['b'], 'last': ['c', 'd']}
+    """
+    n = len(stages)
+    cuts = [0, max(1, n // 3), max(2, 2 * n // 3), n]
+    return {
+        part: frozenset(name for stage in stages[first:last] for name in stage)
+        for part, first, last in zip(PARTS, cuts, cuts[1:], strict=False)
+    }
+
+
+def _among(names: frozenset[str], name: str, owner: object) -> bool:
+    return name in names
+
+
+def _reset(model: Model) -> None:
+    from keiki.nn.mixing_weights import interpolate, tensors_of
+
+    now = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    interpolate(model.network, tensors_of(model.source, model.head), now, 0.0)
+
+
+def _keep(model: Model, view: TrainView, part: Part) -> None:
+    _, stop = validation_rows(view)
+    loss = float(cross_entropy_per_item(model.logits(view.items.take(stop)), view.labels[stop]).mean())
+    tried = model.facts.setdefault("parts", {})
+    if not tried or loss < min(tried.values()):
+        model.aside = {name: tensor.cpu().numpy().copy() for name, tensor in model.network.state_dict().items()}
+        model.facts["part"] = part
+    tried[part] = loss
+
+
+def _take(model: Model) -> None:
+    import torch
+
+    model.network.load_state_dict({name: torch.from_numpy(array) for name, array in model.aside.items()})
+    model.aside = {}
