@@ -1,4 +1,4 @@
-# make setup | demo | test | check | fuzz | bench-quick | clean. A fresh clone needs nothing but Python 3.11+ and make.
+# make setup | demo | test | check | fuzz | bench-quick | bench-tuning | kill | damage | steps | clean. A fresh clone needs nothing but Python 3.11+ and make.
 # PIP_FLAGS passes options to pip, for instance an index that offers the CPU build of torch.
 
 PYTHON    ?= $(shell command -v python3.11 || command -v python3)
@@ -6,7 +6,7 @@ PIP_FLAGS ?=
 BIN       := .venv/bin
 STAMP     := .venv/.keiki-installed
 
-.PHONY: setup demo test check fuzz bench-quick clean
+.PHONY: setup demo test check fuzz bench-quick bench-tuning kill damage steps clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -38,6 +38,23 @@ fuzz: setup
 
 bench-quick: setup
 	$(BIN)/python bench/quick.py
+
+# An hour at most each; run it again to go on. MINUTES=10 stops earlier, SUITE=style measures one alone.
+MINUTES ?= 60
+SUITE   ?= boundary unfrozen style
+
+bench-tuning: setup
+	$(foreach suite,$(SUITE),$(BIN)/python bench/tuning.py $(suite) --minutes $(MINUTES) &&) true
+
+# 100 runs killed at random moments and gone on with; 1,000 damaged checkpoints; the speed of steps.
+kill: setup
+	$(BIN)/python bench/kill.py --minutes $(MINUTES)
+
+damage: setup
+	$(BIN)/python bench/damage.py
+
+steps: setup
+	$(BIN)/python bench/steps.py
 
 # The environment and the runs stay: they are yours.
 clean:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keiki.artifacts import manifest
-from keiki.artifacts.given import Given, Item, Pixels, as_raws, frame_raws, is_frame
+from keiki.artifacts.given import Given, Item, Pixels, Preparing, as_raws, frame_raws, is_frame
 from keiki.artifacts.origin import Columns, OwnEstimate, columns_of, estimate_of
 from keiki.artifacts.outputs import FEATURES, LOGITS, PROBABILITIES, UNFAMILIARITY
 from keiki.artifacts.predictions import Predictions, Sets
@@ -30,6 +30,8 @@ from keiki.artifacts.thresholds import Thresholds
 from keiki.core.errors import BundleError, RequestError, UnreadableItem
 from keiki.core.files import read_json
 from keiki.core.options import near_miss
+from keiki.data.augment.orientation import by_names
+from keiki.data.augment.views import Views
 from keiki.data.batches import cuts
 from keiki.data.task import Target
 from keiki.data.transforms.base import Array, Transform, path_of, restore
@@ -43,6 +45,7 @@ SEEN_FILE = "seen.json"
 _BATCH_COST = 1024  # padded tokens a batch
 _WINDOW_ITEMS = 1024  # prepared before batches are formed: enough to sort by length,
 _WINDOW_BYTES = 64 * 2**20  # and little enough for a small machine
+_TAKES = {"text": "texts", "vector": "rows of numbers"}
 
 T = TypeVar("T")
 Scores = npt.NDArray[np.float32]
@@ -102,7 +105,20 @@ class Bundle:
         """The top probability from which an answer is accepted, as the fit was asked; None: never."""
         return self.thresholds.accept
 
-    def predict(self, raws: Given, *, accuracy: float | None = None, set_level: float | None = None) -> Predictions:
+    @property
+    def flips(self) -> bool:
+        """Whether a mirrored picture is of the same class: as the fit has found, or as the names of the classes say."""
+        kept = self.facts.get("flips")
+        return by_names(self.target.classes).allowed if kept is None else bool(kept)
+
+    def predict(
+        self,
+        raws: Given,
+        *,
+        accuracy: float | None = None,
+        set_level: float | None = None,
+        augment: int | None = None,
+    ) -> Predictions:
         """Answers for N raw items; what cannot be read is an error of its row.
 
         raws: texts; pictures as paths, bytes of files, PIL images or uint8 arrays (H, W, 3); or rows of numbers. A list
@@ -110,12 +126,14 @@ class Bundle:
         for what is none of these, by its position.
 
         accuracy: wanted among the accepted answers, other than the fit was asked for. set_level: how often the set of
-        classes of an answer is to hold the true one.
+        classes of an answer is to hold the true one. augment: so many views of each picture (`Views`) are asked about,
+        and their probabilities averaged; the thresholds stay those that were found for one view.
         """
         accept = self.thresholds.accept_from(accuracy)
         sets = None if set_level is None else Sets(set_level, self.thresholds.set_from(set_level))
         measured = self.thresholds.unfamiliar is not None
-        found, errors = self.run(raws, (PROBABILITIES, UNFAMILIARITY) if measured else (PROBABILITIES,))
+        views = None if augment is None else self._views(augment)
+        found, errors = self._run(raws, (PROBABILITIES, UNFAMILIARITY) if measured else (PROBABILITIES,), views)
         return Predictions(
             self.target.classes,
             found[PROBABILITIES],
@@ -144,26 +162,50 @@ class Bundle:
                 f"This model cannot tell how unfamiliar an item is: {self.thresholds.why_no_unfamiliar}.",
                 hint="Ask for other outputs.",
             )
+        return self._run(raws, outputs, None)
+
+    def _run(
+        self, raws: Given, outputs: Sequence[str], views: Views | None
+    ) -> tuple[dict[str, Scores], dict[int, str]]:
         sizes = {UNFAMILIARITY: (), FEATURES: (self.width,)}
         items = self._items(raws)
         shapes = {name: (len(items), *sizes.get(name, (len(self.target.classes),))) for name in outputs}
         found = {name: np.full(shape, np.nan, dtype=np.float32) for name, shape in shapes.items()}
         errors = dict[int, str]()
-        for window in self._windows(items, errors):
-            for batch in self._batches(window):
-                answers = self.run_prepared([window[row] for row in batch])
+        for window in self._windows(items, errors, views or self.transform):
+            for batch in self._batches(window, 1 if views is None else views.n):
+                prepared = [window[row] for row in batch]
+                answers = self.run_prepared(prepared) if views is None else self._run_views(prepared, views)
                 for name, values in found.items():
                     values[batch] = answers[name]
         return found, errors
 
     def run_prepared(self, prepared: Sequence[Array]) -> dict[str, Scores]:
         """Every output of prepared items in one batch, by its name; see `run`."""
-        inputs = self.transform.collate(prepared)
+        return self._answers(self.transform.collate(prepared))
+
+    def _answers(self, inputs: dict[str, Array]) -> dict[str, Scores]:
         answers = self.engine.run_all(inputs)
         if FEATURES not in answers:  # preparing gives them
             (rows,) = inputs.values()
-            answers[FEATURES] = np.asarray(rows, dtype=np.float32).reshape(len(prepared), -1)
+            answers[FEATURES] = np.asarray(rows, dtype=np.float32).reshape(len(rows), -1)
         return answers
+
+    def _views(self, n: int) -> Views:
+        if self.modality != "image":
+            raise RequestError(
+                f"Several views are averaged for pictures; this model takes {_TAKES[self.modality]}, of which there is "
+                "only one view each.",
+                hint="Ask without --augment.",
+            )
+        return Views(self.transform, n, self.flips)
+
+    def _run_views(self, prepared: Sequence[Array], views: Views) -> dict[str, Scores]:
+        """The mean of each item's probabilities over its views; all else is that of the first view, the item itself."""
+        answers = self._answers(views.collate(prepared))
+        of_items = {name: values.reshape(len(prepared), views.n, *values.shape[1:]) for name, values in answers.items()}
+        mean = of_items[PROBABILITIES].mean(axis=1, dtype=np.float64).astype(np.float32)
+        return {name: values[:, 0] for name, values in of_items.items()} | {PROBABILITIES: mean}
 
     def _items(self, raws: Given) -> Sequence[Item]:
         if not is_frame(raws):
@@ -171,13 +213,16 @@ class Bundle:
         width = getattr(self.transform, "width", None) if self.modality == "vector" else None
         return frame_raws(raws, self.modality, self.columns, width)
 
-    def _windows(self, raws: Sequence[Item], errors: dict[int, str]) -> Iterator[dict[int, Array]]:
+    def _windows(
+        self, raws: Sequence[Item], errors: dict[int, str], preparing: Preparing
+    ) -> Iterator[dict[int, Array]]:
         """Prepared items by row, as many at a time as a small machine can hold; fills `errors`."""
         window: dict[int, Array] = {}
         held = 0
         with ThreadPoolExecutor(max_workers=self._threads) as pool:
             for start in range(0, len(raws), self.batch_size):
-                for row, result in enumerate(pool.map(self._prepare, raws[start : start + self.batch_size]), start):
+                some = raws[start : start + self.batch_size]
+                for row, result in enumerate(pool.map(lambda raw: self._prepare(raw, preparing), some), start):
                     if isinstance(result, UnreadableItem):
                         errors[row] = result.reason
                     else:
@@ -188,19 +233,19 @@ class Bundle:
                     window, held = {}, 0
         yield window
 
-    def _prepare(self, raw: Item) -> Array | UnreadableItem:
+    def _prepare(self, raw: Item, preparing: Preparing) -> Array | UnreadableItem:
         try:
             if not isinstance(raw, Pixels):
-                return self.transform.prepare(path_of(raw) if self.modality == "image" else raw)
-            return raw.prepared(self.transform)
+                return preparing.prepare(path_of(raw) if self.modality == "image" else raw)
+            return raw.prepared(preparing)
         except UnreadableItem as error:
             return error
 
-    def _batches(self, window: Mapping[int, Array]) -> Iterator[list[int]]:
-        """Rows in batches of like cost, so that a short text is not padded to a long one."""
+    def _batches(self, window: Mapping[int, Array], views: int) -> Iterator[list[int]]:
+        """Rows in batches of like cost, so that a short text is not padded to a long one; fewer of several views."""
         rows = sorted(window, key=lambda row: (self.transform.cost(window[row]), row))
         costs = [self.transform.cost(window[row]) for row in rows]
-        for part in cuts(costs, self.batch_size, _BATCH_COST):
+        for part in cuts(costs, max(1, self.batch_size // views), _BATCH_COST):
             yield rows[part]
 
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from keiki.data.names import listing
 from keiki.data.picture import DETAIL, decode
 from keiki.data.rows import cell_text
 from keiki.data.task import Raw
-from keiki.data.transforms.base import Array, Transform
+from keiki.data.transforms.base import Array
 
 Given = Any  # whatever it is, `as_raws` tells
 _SHOWN = 3
@@ -37,13 +37,19 @@ _WANTED = {
 _ONE = {"text": "text", "image": "picture", "vector": "row of numbers"}
 
 
+class Preparing(Protocol):
+    """What `prepare` and, if it looks at pixels, `from_picture` make of an item: a transform, or several views."""
+
+    def prepare(self, raw: Raw) -> Array: ...
+
+
 @dataclass(frozen=True)
 class Pixels:
     """A picture that lies in memory: the bytes of a file, or decoded."""
 
     content: bytes | Image.Image
 
-    def prepared(self, transform: Transform) -> Array:
+    def prepared(self, transform: Preparing) -> Array:
         """As `transform` would prepare the file; raises UnreadableItem."""
         start: Callable[[Image.Image], Array] | None = getattr(transform, "from_picture", None)
         if start is None:  # it looks at no pixels

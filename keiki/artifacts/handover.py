@@ -54,6 +54,7 @@ class Handover:
     which an answer is accepted (None: never), "asked_accuracy" what it was chosen for. yardstick: how unfamiliar an
     item is, from its features (None: not offered, and `no_yardstick` says why). seen: SHA-256 of every item that the
     fit has seen. results: what the model card says of it (see `readme.write`). columns: of the table it was fitted on.
+    flips: whether a mirrored picture is of the same class; None where nothing but the classes' names tells.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Handover:
     results: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     columns: Columns = field(default_factory=Columns)
+    flips: bool | None = None
 
     @property
     def modality(self) -> str:

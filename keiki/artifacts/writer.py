@@ -95,6 +95,7 @@ def _facts(handover: Handover) -> dict[str, Any]:
         "out_of_fold": _out_of_fold(handover),
         "graph": {"file": graph.FILE, "outputs": list(graph.outputs(handover)), "width": handover.head.weight.shape[1]},
         "batch_size": handover.batch_size,
+        "flips": handover.flips,
         "columns": handover.columns.to_json(),
         "estimate": _estimate(handover),
         "versions": {"keiki": keiki.__version__, **{name: version(name) for name in ("numpy", "onnx", "onnxruntime")}},

@@ -14,6 +14,7 @@ from keiki.core.errors import RequestError, UnknownName
 from keiki.core.registry import Registry
 from keiki.data.task import Modality, Raw
 from keiki.data.transforms.base import Array, Transform
+from keiki.nn.linear import LinearHead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,14 @@ class Stage:
     modules: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class SourceHead:
+    """The classifier that a network was pretrained with: class names, and a linear head on what `module()` gives."""
+
+    classes: tuple[str, ...]
+    head: LinearHead
+
+
 class Backbone(ABC):
     """A network that turns prepared items into features (B, D)."""
 
@@ -81,7 +90,7 @@ class Backbone(ABC):
         """Features (N, D) straight from raws, dense or scipy.sparse; only where `direct`."""
         raise RequestError(f"Backbone '{self.card.name}' has no direct features.")
 
-    # Networks: families with weights override these four.
+    # Networks: families with weights override these.
 
     def module(self) -> nn.Module:
         """The network as a fresh torch module in eval mode: named inputs -> features (B, D)."""
@@ -93,6 +102,29 @@ class Backbone(ABC):
     def stages(self) -> tuple[Stage, ...]:
         """The parts of `module()` from input to output."""
         return ()
+
+    def source_head(self) -> SourceHead | None:
+        """The classifier of the source task; None where the weights hold none, or none that is linear in the features.
+
+        Encoders of sentences have none: they were trained to bring like texts together, not to name them.
+        """
+        return None
+
+    # Models of the user's own stand on a public network; public ones stand on themselves.
+
+    @property
+    def public(self) -> Backbone:
+        """The public backbone that this one was made from: itself, unless it carries something of the user's own."""
+        return self
+
+    @property
+    def body(self) -> Backbone:
+        """The backbone whose frozen features and graph these are: another one where nothing but the head is its own."""
+        return self
+
+    def own_weights(self) -> dict[str, Array]:
+        """Tensors of `module()` that cannot be loaded again by a public name, so that a bundle must carry them."""
+        return {}
 
     def examples(self, transform: Transform) -> tuple[dict[str, Array], dict[str, Array]]:
         """Two sets of the network's named inputs that differ in every size that may vary (batch, length)."""

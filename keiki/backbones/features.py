@@ -40,7 +40,7 @@ Files = dict[str, bytes]
 
 
 @dataclass(frozen=True)
-class _Shard:
+class Shard:
     """Some items of a registered list, all of them distinct; `name` is the digest of their digests in order."""
 
     name: str
@@ -51,7 +51,7 @@ class _Shard:
 class _Work:
     """What is still to be computed of a shard."""
 
-    shard: _Shard
+    shard: Shard
     networks: tuple[Network, ...]
     facts: bool
 
@@ -85,10 +85,10 @@ class FeatureBank:
     """
 
     def __init__(self, cache: Cache, plan: Plan, record: Record) -> None:
-        self._cache = cache
-        self._plan = plan
-        self._record = record
-        self._shards: list[_Shard] = []
+        self.cache = cache
+        self.plan = plan
+        self.record = record
+        self._shards: list[Shard] = []
         self._places: dict[str, tuple[int, int]] = {}  # digest -> number of the shard, row in it
         self._engines = Engines(plan, cache)
         self._networks: dict[str, Network] = {}
@@ -102,11 +102,16 @@ class FeatureBank:
         contents = sorted(first)
         if all(content in self._places for content in contents):
             return
-        for start in range(0, len(contents), self._plan.shard_size):
-            part = contents[start : start + self._plan.shard_size]
+        for start in range(0, len(contents), self.plan.shard_size):
+            part = contents[start : start + self.plan.shard_size]
             for row, content in enumerate(part):
                 self._places.setdefault(content, (len(self._shards), row))
-            self._shards.append(_Shard(digest(part), items.take([first[content] for content in part])))
+            self._shards.append(Shard(digest(part), items.take([first[content] for content in part])))
+
+    @property
+    def n_registered(self) -> int:
+        """Number of distinct items."""
+        return len(self._places)
 
     @property
     def registered(self) -> str:
@@ -118,7 +123,7 @@ class FeatureBank:
         self.ensure(items, [(backbone, transform_name)])
         network = self._network(backbone, transform_name)
         features: Features | None = None
-        for shard, positions, rows in self._parts(items):
+        for shard, positions, rows in self.parts(items):
             with self._features_of(shard, network) as entry:
                 array = entry.array(FEATURES)
                 if features is None:
@@ -132,7 +137,7 @@ class FeatureBank:
             return [Fact() for _ in items.ids]
         self.ensure(items, [])
         found: dict[int, Fact] = {}
-        for shard, positions, rows in self._parts(items):
+        for shard, positions, rows in self.parts(items):
             with self._facts_of(shard) as entry:
                 facts = _unpacked(entry.read(FACTS), entry.read(THUMBNAILS) if thumbnails else None, rows)
             found.update(zip(positions.tolist(), facts, strict=True))
@@ -141,7 +146,7 @@ class FeatureBank:
     def ensure(self, items: Items, requests: Sequence[Request], facts: bool = True) -> None:
         """Compute what is missing of all `requests` for the shards of `items`, reading and decoding each item once."""
         networks = list(dict.fromkeys(self._network(backbone, name) for backbone, name in requests))
-        shards = [shard for shard, _, _ in self._parts(items)]
+        shards = [shard for shard, _, _ in self.parts(items)]
         work = [each for shard in shards if (each := self._missing(shard, networks, facts)) is not None]
         total = sum(len(each.shard.items) for each in work)
         done = 0
@@ -153,7 +158,7 @@ class FeatureBank:
 
     def missing(self, items: Items, requests: Sequence[Request]) -> list[int]:
         """For each request, how many items of the shards of `items` are still to be computed; nothing is computed."""
-        shards = [shard for shard, _, _ in self._parts(items)]
+        shards = [shard for shard, _, _ in self.parts(items)]
         networks = [self._network(backbone, name) for backbone, name in requests]
         return [
             sum(len(shard.items) for shard in shards if not self._has(self._features_key(shard, network)))
@@ -167,7 +172,7 @@ class FeatureBank:
         """
         if self.changed:
             return compute()
-        return self._cache.remember_json({"facts": facts, "plan": self._plan.to_json()}, compute)
+        return self.cache.remember_json({"facts": facts, "plan": self.plan.to_json()}, compute)
 
     def sample(self, items: Items, n: int) -> Index:
         """Positions of up to `n` of `items`: those in the earliest shards, a random sample that the content decides."""
@@ -182,10 +187,10 @@ class FeatureBank:
             name = digest(
                 {
                     "format": FORMAT,
-                    "backbone": [backbone.card.name, backbone.card.digest],
+                    "backbone": [backbone.body.card.name, backbone.body.card.digest],
                     "transform": transform.to_json(),
                     "files": {name: sha256_bytes(data) for name, data in transform.files().items()},
-                    "plan": self._plan.to_json(),
+                    "plan": self.plan.to_json(),
                     "reader": self._reader(backbone.card.modality),
                 }
             )
@@ -197,10 +202,10 @@ class FeatureBank:
     def _reader(modality: str) -> dict[str, str]:
         return {"pillow": PIL.__version__} if modality == "image" else {}
 
-    def _features_key(self, shard: _Shard, network: Network) -> str:
+    def _features_key(self, shard: Shard, network: Network) -> str:
         return digest(["features", shard.name, network.name])
 
-    def _facts_key(self, shard: _Shard) -> str:
+    def _facts_key(self, shard: Shard) -> str:
         return digest(["facts", FACTS_FORMAT, shard.name, shard.items.modality, self._reader(shard.items.modality)])
 
     def _look_up(self, items: Items) -> tuple[Index, Index]:
@@ -214,7 +219,7 @@ class FeatureBank:
         places = np.array([self._places[content] for content in items.digests], dtype=np.int64).reshape(-1, 2)
         return places[:, 0], places[:, 1]
 
-    def _parts(self, items: Items) -> Iterator[tuple[_Shard, Index, Index]]:
+    def parts(self, items: Items) -> Iterator[tuple[Shard, Index, Index]]:
         """For every shard touched, in order: the positions of its items in `items`, and their rows in the shard."""
         shards, rows = self._look_up(items)
         order = np.argsort(shards, kind="stable")
@@ -223,7 +228,7 @@ class FeatureBank:
             yield self._shards[int(shards[positions[0]])], positions, rows[positions]
 
     def _entry(self, key: str) -> Held | _Kept | None:
-        return self._kept.get(key) or self._cache.get("features", key)
+        return self._kept.get(key) or self.cache.get("features", key)
 
     def _has(self, key: str) -> bool:
         entry = self._entry(key)
@@ -232,25 +237,25 @@ class FeatureBank:
         with entry:
             return True
 
-    def _features_of(self, shard: _Shard, network: Network) -> AbstractContextManager[Held | _Kept]:
+    def _features_of(self, shard: Shard, network: Network) -> AbstractContextManager[Held | _Kept]:
         key = self._features_key(shard, network)
         return self._entry(key) or self._compute(_Work(shard, (network,), False), _quietly)[key]
 
-    def _facts_of(self, shard: _Shard) -> AbstractContextManager[Held | _Kept]:
+    def _facts_of(self, shard: Shard) -> AbstractContextManager[Held | _Kept]:
         key = self._facts_key(shard)
         return self._entry(key) or self._compute(_Work(shard, (), True), _quietly)[key]
 
-    def _missing(self, shard: _Shard, networks: list[Network], facts: bool) -> _Work | None:
+    def _missing(self, shard: Shard, networks: list[Network], facts: bool) -> _Work | None:
         missing = [network for network in networks if not self._has(self._features_key(shard, network))]
         facts = facts and shard.items.modality != "vector" and not self._has(self._facts_key(shard))
         return _Work(shard, tuple(missing), facts) if missing or facts else None
 
     def _compute(self, work: _Work, progress: Callable[[int], None]) -> dict[str, _Kept]:
         """Compute and store; returns what was stored, by key, should the cache be too small to hold it."""
-        n, batch = len(work.shard.items), self._plan.batch_size
+        n, batch = len(work.shard.items), self.plan.batch_size
         for network in work.networks:
             network.open()
-        feeds = [Feed(network, batch, self._plan.batch_cost) for network in work.networks]
+        feeds = [Feed(network, batch, self.plan.batch_cost) for network in work.networks]
         readings: list[Reading] = []
         for row, reading in enumerate(self._readings(work)):
             self._feed(feeds, row, reading, work.shard.items.ids[row])
@@ -268,28 +273,28 @@ class FeatureBank:
             if not isinstance(prepared, str):
                 feed.add(row, prepared)
             elif reading.fact.error is None:
-                self._record.event("unprepared", item=id, backbone=feed.network.backbone.card.name, reason=prepared)
+                self.record.event("unprepared", item=id, backbone=feed.network.backbone.card.name, reason=prepared)
 
     def _readings(self, work: _Work) -> Iterator[Reading]:
         transforms = [network.transform for network in work.networks]
         items = list(zip(work.shard.items.raws, work.shard.items.digests, strict=True))
-        with ThreadPoolExecutor(self._plan.threads) as pool:
-            ahead = max(self._plan.batch_size, 2 * self._plan.threads)
+        with ThreadPoolExecutor(self.plan.threads) as pool:
+            ahead = max(self.plan.batch_size, 2 * self.plan.threads)
             yield from in_order(pool, lambda item: read(item[0], item[1], transforms), items, ahead)
 
     def _store(self, entries: dict[str, Files], changed: list[str]) -> dict[str, _Kept]:
         kept = {key: _Kept(files) for key, files in entries.items()}
         if changed:
-            self._record.event("changed", items=changed)
+            self.record.event("changed", items=changed)
             self.changed = True
             self._kept.update(kept)
             return kept
         for key, files in entries.items():
-            self._cache.put("features", key, files)
+            self.cache.put("features", key, files)
         return kept
 
     def _say(self, before: int, total: int, rows: int) -> None:
-        self._record.progress("features", before + rows, total)
+        self.record.progress("features", before + rows, total)
 
 
 def _quietly(rows: int) -> None:

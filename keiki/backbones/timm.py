@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 import numpy as np
 
 from keiki.backbones import hub
-from keiki.backbones.base import FAMILIES, Backbone, Card, Family, Stage
+from keiki.backbones.base import FAMILIES, Backbone, Card, Family, SourceHead, Stage
 from keiki.backbones.facts import place, remembered
 from keiki.backbones.stages import stages_of
 from keiki.core.errors import InstallationError, RequestError, UnknownName
@@ -120,6 +120,24 @@ class TimmBackbone(Backbone):
 
         net = _network(self.facts.architecture, pretrained=False)
         return stages_of(ImageFeatures(net), inside="net")
+
+    def source_head(self) -> SourceHead | None:
+        """The classifier in the weights file, where it is linear in the features; random weights have none."""
+        return self._source_head
+
+    @cached_property
+    def _source_head(self) -> SourceHead | None:
+        from keiki.backbones.timm_classifier import class_names, linear_classifier
+
+        if self._weights is None:
+            return None
+        n_classes = _n_source_classes(self.facts.architecture)
+        if not n_classes:
+            return None
+        overlay = {"file": str(self._weights())}
+        whole = _network(self.facts.architecture, True, n_classes, pretrained_cfg_overlay=overlay)
+        head = linear_classifier(whole.eval(), self.module(), self.facts.size)
+        return None if head is None else SourceHead(class_names(n_classes), head)
 
     def graph(self, transform: Transform, folder: Path) -> Path:
         """The ONNX graph for pictures of the size that `transform` makes; the batch is free."""
@@ -252,6 +270,17 @@ def _pretrained_config(name: str) -> Any:
             hint="Choose one of timm.list_pretrained(), for example timm:resnet18.a1_in1k",
         )
     return config
+
+
+def _n_source_classes(name: str) -> int:
+    """Classes that the published network tells apart; 0 where it was trained without any."""
+    from keiki.engines.torchvision_guard import ensure
+
+    ensure()
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    return int(config.num_classes) if config is not None and config.num_classes else 0
 
 
 def _hub_file(name: str) -> Path:

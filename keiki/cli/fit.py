@@ -18,6 +18,7 @@ FLAGS = {
     "options": "set",
     "no_samples": "no-samples",
     "near_copies": "near-copies",
+    "source": "from",
 }  # names of options that differ from ours
 
 
@@ -49,6 +50,13 @@ def fit(
     test: Annotated[str | None, typer.Option(metavar="DATA|SHARE", help="test data, or a share such as 0.2")] = None,
     method: Annotated[str, typer.Option(metavar="NAME", help="see: keiki methods")] = "auto",
     backbone: Annotated[str, typer.Option(metavar="NAME", help="see: keiki backbones")] = "auto",
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN|BUNDLE|FILE", help="start from this model of your own, not a public one"),
+    ] = None,
+    old: Annotated[
+        str | None, typer.Option(metavar="DATA", help="with --from: labelled data of its task: what is forgotten?")
+    ] = None,
     options: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="an option of the method; repeatable")
     ] = None,
@@ -61,8 +69,9 @@ def fit(
         str, typer.Option(metavar="quick|full|none", help="models without pretraining to beat")
     ] = "quick",
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="such as 10m: fine-tuning is tried if it fits")
+        str | None, typer.Option(metavar="TIME", help="such as 10m: training ends then with its best so far")
     ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="what fine-tuning runs on: cpu, cuda, cuda:1")] = "cpu",
     seed: Annotated[int, typer.Option(metavar="N", help="of all randomness")] = 0,
     no_samples: Annotated[bool, typer.Option("--no-samples", help="no picture or text in report and bundle")] = False,
     resume: Annotated[
@@ -87,6 +96,7 @@ def fit(
       keiki fit scans/ --label finding --group patient --metric macro_f1 --dry-run
       keiki fit support.xlsx --time received
       keiki fit photos/ --method lp-ft --set epochs=5
+      keiki fit new-photos/ --from runs/last --method lp-ft --old photos/
     """
     if resume:
         _refuse_wishes(context)
@@ -107,12 +117,15 @@ def fit(
         "test": test,
         "method": method,
         "backbone": backbone,
+        "source": source,
+        "old": old,
         "options": options or (),
         "metric": metric,
         "positive": positive,
         "accuracy": accuracy,
         "controls": controls,
         "budget": budget,
+        "device": device,
         "seed": seed,
         "samples": not no_samples,
     }

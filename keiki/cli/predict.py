@@ -38,6 +38,9 @@ def predict(
     set_level: Annotated[
         float | None, typer.Option(metavar="SHARE", help="adds sets of classes that hold the true one so often")
     ] = None,
+    augment: Annotated[
+        int | None, typer.Option(metavar="N", help="pictures: averages the answers to N views, 2 to 12; N times slower")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object, with every probability")] = False,
 ) -> int:
@@ -48,6 +51,8 @@ def predict(
     Every input gets a line: input,label,probability,decision,runner_up,error. The decision is 'accept' where the
     probability is high enough for the accuracy that was asked for, 'unfamiliar' where the input is unlike all that the
     model learned from, else 'check'. --set-level adds a column, set: all classes that are likely enough, joined by ';'.
+    --augment asks about several views of each picture: as it is, mirrored unless the classes are told by their sides,
+    its middle and corners. The thresholds of the decision stay those that the fit found for one view.
     What cannot be read gets a line with the reason; the exit code is 2 only if nothing could be predicted.
     In CSV a cell that a spreadsheet would compute (it begins with = + - @ and is no number) has an apostrophe in front;
     .jsonl and --json give it as it is.
@@ -56,7 +61,7 @@ def predict(
     Examples:
       keiki predict runs/last photo.jpg
       keiki predict runs/last new-photos/ --out answers.csv --accuracy 0.9
-      keiki predict runs/last photo.jpg --set-level 0.9
+      keiki predict runs/last photo.jpg --set-level 0.9 --augment 12
       echo "where is my parcel" | keiki predict runs/last -
     """
     if out is not None and (out.suffix.lower() not in _SUFFIXES or out.is_dir()):
@@ -68,7 +73,7 @@ def predict(
     from keiki.serving.predictor import Wish, rows, unmet
 
     bundle = Bundle.open(run)
-    wish = Wish(accuracy, set_level)
+    wish = Wish(accuracy, set_level, augment)
     for line in unmet(bundle, wish):
         output.say(f"keiki: {line}")
     found = gather(inputs, bundle.modality, _lines, Request(input=column, files=files), bundle.columns)
@@ -166,4 +171,5 @@ def _thresholds(bundle: Bundle, wish: Wish) -> dict[str, float | None]:
         "accept": known.accept_from(wish.accuracy),
         "unfamiliar": known.unfamiliar,
         "set_level": wish.set_level,
+        **({} if wish.augment is None else {"views": wish.augment}),
     }

@@ -138,6 +138,15 @@ def _members(kind: Any) -> tuple[Any, ...]:
 
 
 def _label(kind: Any) -> str:
+    """A type as people read it.
+
+    >>> _label(int | typing.Literal["auto"]), _label(float | None), _label(tuple[int, ...])
+    ('int | auto', 'float | None', 'tuple[int, ...]')
+    """
+    if len(_members(kind)) > 1:
+        return " | ".join(_label(member) for member in _members(kind))
+    if kind is types.NoneType:
+        return "None"
     if typing.get_origin(kind) is typing.Literal:
         return " | ".join(str(value) for value in typing.get_args(kind))
     return getattr(kind, "__name__", str(kind)) if not typing.get_args(kind) else str(kind).replace("typing.", "")

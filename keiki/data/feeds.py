@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 
+from keiki.core.errors import OptionError
 from keiki.core.random import Randomness
+from keiki.data.augment.base import Augment, Mixing
 from keiki.data.task import Batch, Index, Items
 from keiki.data.transforms.base import Array, Transform
+from keiki.engines.plan import usable_cores
 
 KEPT_BYTES = 512 * 2**20  # prepared items kept in memory; what goes beyond is prepared anew each time
 WINDOW = 50  # batches within which items of like length are brought together
+AHEAD = 1  # batches that are made ready while one is learned from
+MOST_WORKERS = 8  # threads that decode and draw; both let go of the interpreter's lock
+
+Weights = npt.NDArray[np.float64]
+_Made = tuple[int, Array, Array]  # position of the item, the array to keep, the array for the batch
+_NOTHING: Array = np.empty(0, dtype=np.uint8)
 
 
 class Feed:
@@ -19,6 +31,10 @@ class Feed:
 
     Where items differ in length (`transform.by_cost`) and are shuffled, each window of 50 batches is sorted by length
     before it is cut, and its batches come in random order.
+
+    augment: what is kept of an item is what its `source` prepares, and each epoch draws a variant of that.
+    weights (N,): an epoch has N draws with replacement in proportion to them, instead of every item once, and is always
+    shuffled. mixing: the last step of a batch.
     """
 
     def __init__(
@@ -29,6 +45,9 @@ class Feed:
         batch_size: int,
         *,
         shuffle: bool = True,
+        augment: Augment | None = None,
+        weights: npt.ArrayLike | None = None,
+        mixing: Mixing | None = None,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
         self.items = items
@@ -36,24 +55,67 @@ class Feed:
         self.transform = transform
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.augment = augment
+        self.mixing = mixing
         self.steps = len(_cuts(len(items), batch_size))
+        self._source = transform if augment is None else augment.source
+        self._shares = None if weights is None else _shares(weights, len(items))
         self._left = kept_bytes
         self._kept: dict[int, Array] = {}
         self._costs: Index | None = None
 
     def batches(self, epoch: int, random: Randomness, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, without the first `start`; raises UnreadableItem if an item that could be read
-        before no longer can."""
-        for positions in self._order(epoch, random)[start:]:
-            prepared = [self._prepared(int(i)) for i in positions]
-            yield Batch(dict(self.transform.collate(prepared)), self.labels[positions], positions)
+        before no longer can.
 
-    def _order(self, epoch: int, random: Randomness) -> list[Index]:
+        The items of the batches left out are not prepared, unless all of them must be for their lengths.
+        """
+        order = self.order(epoch, random)
+        turns = _turns(order)
+        workers = min(MOST_WORKERS, usable_cores())
+        waiting: deque[tuple[int, list[Future[list[_Made]]]]] = deque()
+        with ThreadPoolExecutor(workers, "feed") as pool:
+            for number in range(start, len(order)):
+                draws = [(i, self._stream(epoch, random, i, turn)) for i, turn in turns[number]]
+                waiting.append((number, [pool.submit(self._make, draws[at::workers]) for at in range(workers)]))
+                if len(waiting) > AHEAD:
+                    yield self._batch(epoch, random, order, *waiting.popleft())
+            while waiting:
+                yield self._batch(epoch, random, order, *waiting.popleft())
+
+    def _stream(self, epoch: int, random: Randomness, i: int, turn: int) -> np.random.Generator | None:
+        """What a variant of the item is drawn with: of its own, whatever else is drawn, and in whichever batch."""
+        if self.augment is None:
+            return None
+        return random.numpy("augment", epoch, i, *([turn] if turn else []))
+
+    def _make(self, draws: Sequence[tuple[int, np.random.Generator | None]]) -> list[_Made]:
+        """Items as they may be kept, and as they go into the batch; called from the threads of the pool."""
+        made = []
+        for i, rng in draws:
+            kept = self._prepared(i)
+            made.append((i, kept, kept if self.augment is None or rng is None else self.augment.draw(kept, rng)))
+        return made
+
+    def _batch(
+        self, epoch: int, random: Randomness, order: list[Index], number: int, parts: list[Future[list[_Made]]]
+    ) -> Batch:
+        positions = order[number]
+        prepared: list[Array] = [_NOTHING] * len(positions)
+        for first, part in enumerate(parts):
+            for at, (i, kept, drawn) in enumerate(part.result()):
+                self._keep(i, kept)
+                prepared[first + at * len(parts)] = drawn
+        batch = Batch(dict(self.transform.collate(prepared)), self.labels[positions], positions)
+        return batch if self.mixing is None else self.mixing.mix(batch, random.numpy("mixing", epoch, number))
+
+    def order(self, epoch: int, random: Randomness) -> list[Index]:
+        """The positions of the items of every batch of an epoch."""
         n = len(self.items)
-        if not self.shuffle:
+        if not self.shuffle and self._shares is None:
             return [np.arange(a, b) for a, b in _cuts(n, self.batch_size)]
         rng = random.numpy("feed", epoch)
-        order = rng.permutation(n)
+        order = rng.permutation(n) if self._shares is None else rng.choice(n, size=n, p=self._shares)
         if not self.transform.by_cost:
             return [order[a:b] for a, b in _cuts(n, self.batch_size)]
         costs = self._all_costs()
@@ -66,19 +128,51 @@ class Feed:
         return batches
 
     def _all_costs(self) -> Index:
+        """What each kept item costs (N,): the order must not hang on what is drawn."""
         if self._costs is None:
-            costs = [self.transform.cost(self._prepared(i)) for i in range(len(self.items))]
+            costs = []
+            for i in range(len(self.items)):
+                kept = self._prepared(i)
+                self._keep(i, kept)
+                costs.append(self._source.cost(kept))
             self._costs = np.array(costs, dtype=np.int64)
         return self._costs
 
     def _prepared(self, i: int) -> Array:
-        if i in self._kept:
-            return self._kept[i]
-        prepared = self.transform.prepare(self.items.raws[i])
-        if prepared.nbytes <= self._left:
+        kept = self._kept.get(i)
+        return self._source.prepare(self.items.raws[i]) if kept is None else kept
+
+    def _keep(self, i: int, prepared: Array) -> None:
+        """Keep an item while there is room; called from one thread, so that the room is counted right."""
+        if i not in self._kept and prepared.nbytes <= self._left:
             self._left -= prepared.nbytes
             self._kept[i] = prepared
-        return prepared
+
+
+def _turns(order: list[Index]) -> list[list[tuple[int, int]]]:
+    """For every draw of an epoch the item, and how often it was drawn before.
+
+    >>> _turns([np.array([4, 2]), np.array([4, 4])])
+    [[(4, 0), (2, 0)], [(4, 1), (4, 2)]]
+    """
+    seen: Counter[int] = Counter()
+    out: list[list[tuple[int, int]]] = []
+    for positions in order:
+        out.append([])
+        for i in positions.tolist():
+            out[-1].append((i, seen[i]))
+            seen[i] += 1
+    return out
+
+
+def _shares(weights: npt.ArrayLike, n: int) -> Weights:
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (n,) or not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
+        raise OptionError(
+            f"Sampling wants a weight for each of {n} items, none below 0 and not all of them 0, but got an array of "
+            f"shape {values.shape} with values from {values.min(initial=np.inf)} to {values.max(initial=-np.inf)}."
+        )
+    return np.asarray(values / values.sum())
 
 
 def _cuts(n: int, size: int) -> list[tuple[int, int]]:

@@ -228,8 +228,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Batch:
-    """Arrays on their way into a network: named inputs (B, ...), labels (B,), and the items' positions (B,)."""
+    """Arrays on their way into a network: named inputs (B, ...), labels (B,), and the items' positions (B,).
+
+    partners (B,): the row of this batch that each row was mixed with; shares (B,): the share of the row's own label,
+    the rest is the partner's, so that loss = share * l(label) + (1 - share) * l(label of the partner). Both are None
+    where nothing was mixed.
+    """
 
     inputs: dict[str, npt.NDArray[np.generic]]
     labels: Index
     positions: Index
+    partners: Index | None = None
+    shares: npt.NDArray[np.float32] | None = None

@@ -28,11 +28,14 @@ import numpy as np
 import numpy.typing as npt
 
 from keiki.backbones.base import Backbone
+from keiki.backbones.boundary import Boundary
+from keiki.backbones.boundary_feed import BoundaryFeed
 from keiki.backbones.features import FeatureBank
 from keiki.core import options
 from keiki.core.errors import RequestError
 from keiki.core.random import Randomness
 from keiki.core.registry import Registry
+from keiki.data.augment.base import Augment, Mixing
 from keiki.data.feeds import Feed
 from keiki.data.task import Batch, Items, Modality, Target, TrainView
 from keiki.nn.linear import LinearHead
@@ -82,7 +85,7 @@ class Descend:
     Every step plays the moves in order on one batch of the feed. `validate` (lower is better), if given, is asked
     before the first epoch and after each: the best state is kept, and `patience` epochs without a better one end it.
 
-    wake: what wakes the next sleeping groups: every epoch that ends, or `patience` epochs without a better score; while
+    until: epochs after which it ends all the same; the schedule is that of all `epochs`. wake: what wakes the next sleeping groups: every epoch that ends, or `patience` epochs without a better score; while
     any sleeps nothing ends the phase, and with each wake-up patience begins anew. ema: the weights that are validated and kept are a running
     mean of those that are trained, with this decay; 0 keeps the trained ones. still: a BatchNorm keeps its statistics
     even where its own weights move.
@@ -92,6 +95,7 @@ class Descend:
     moves: Sequence[Move]
     epochs: int
     feed: Stream
+    until: int | None = None
     validate: Callable[[], float] | None = None
     patience: int = 0
     warmup_ratio: float = 0.1
@@ -102,6 +106,11 @@ class Descend:
     still: bool = False
     before_epoch: Callable[[int], None] | None = None
     after_step: Callable[[], None] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps at most."""
+        return max(1, self.epochs * self.feed.steps)
 
 
 Phase = Solve | Descend
@@ -128,6 +137,7 @@ class Model:
     """What is being adapted: a frozen backbone with a linear head, or a `network` that owns its weights.
 
     `out_of_fold` (N, C): logits for training items by models that had not seen them, NaN rows where there are none.
+    `aside` are arrays that a method lays aside between its phases: they are kept in checkpoints with the rest.
     `facts` are JSON values that the method wants to be known: curves, what was chosen and why.
     """
 
@@ -138,6 +148,9 @@ class Model:
     head: LinearHead | None = None
     network: Any = None  # a torch module with .body and .head, see Network
     out_of_fold: FloatArray | None = None
+    boundary: Boundary | None = None  # what the frozen stages answer, where that is kept
+    rehearsal: Model | None = None  # the one that was fitted without a fold, where this one was fitted on all items
+    aside: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def parts(self) -> list[tuple[str, dict[str, nn.Parameter]]]:
@@ -168,9 +181,29 @@ class Model:
             )
         return self.head.logits(self.features(items))
 
-    def feed(self, items: Items, labels: npt.NDArray[np.int64], batch_size: int, *, shuffle: bool = True) -> Feed:
-        """A stream of prepared items for the network."""
-        return Feed(items, labels, self.backbone.transforms()[self.transform_name], batch_size, shuffle=shuffle)
+    def feed(
+        self,
+        items: Items,
+        labels: npt.NDArray[np.int64],
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        augment: Augment | None = None,
+        weights: npt.ArrayLike | None = None,
+        mixing: Mixing | None = None,
+        whole: bool = False,
+    ) -> Feed | BoundaryFeed:
+        """A stream of prepared items for the network; see `Feed`.
+
+        Where a boundary is kept the items begin there, unless `whole`, and their variants are those that are kept.
+        """
+        transform = self.backbone.transforms()[self.transform_name]
+        plain = Feed(
+            items, labels, transform, batch_size, shuffle=shuffle, augment=augment, weights=weights, mixing=mixing
+        )
+        if self.boundary is None or mixing is not None or whole:
+            return plain
+        return BoundaryFeed(plain, self.boundary, varied=augment is not None)
 
     def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
         """Arrays and plain values from which `restore` makes an equal model of a freshly built one."""
@@ -180,6 +213,7 @@ class Model:
             arrays |= {"head/weight": self.head.weight, "head/bias": self.head.bias}
         if self.out_of_fold is not None:
             arrays["out_of_fold"] = self.out_of_fold
+        arrays |= {f"aside/{name}": array for name, array in self.aside.items()}
         return arrays, {"transform": self.transform_name, "facts": self.facts}
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]], values: Mapping[str, Any]) -> None:
@@ -187,11 +221,16 @@ class Model:
         if self.network is not None:
             import torch
 
+            if values["facts"].get("merged"):
+                from keiki.nn.weight_changes import merge
+
+                merge(self.network)  # as it was when its state was taken
             tensors = {n.removeprefix("network/"): a for n, a in arrays.items() if n.startswith("network/")}
             self.network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in tensors.items()})
         if "head/weight" in arrays:
             self.head = LinearHead(arrays["head/weight"], arrays["head/bias"])
         self.out_of_fold = arrays.get("out_of_fold")
+        self.aside = {n.removeprefix("aside/"): np.array(a) for n, a in arrays.items() if n.startswith("aside/")}
         self.transform_name = values["transform"]
         self.facts = dict(values["facts"])
 
@@ -203,6 +242,8 @@ class Model:
 
     def trained_parameters(self) -> int:
         """How many numbers were fitted to the labels."""
+        if "trained_parameters" in self.facts:  # of descents, by what they moved
+            return int(self.facts["trained_parameters"])
         if self.network is not None:
             return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
         return 0 if self.head is None else int(self.head.weight.size + self.head.bias.size)
@@ -238,6 +279,10 @@ class Method(ABC):
     def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:
         """An untrained model on `backbone`; pretrained weights stay as they were."""
         return Model(backbone, target, bank, "" if backbone.direct else next(iter(backbone.transforms())))
+
+    def refitted(self, model: Model, view: TrainView) -> Method | None:
+        """What is to be fitted once more, on all items of `view`, now that `model` has shown when to stop; or None."""
+        return None
 
     @abstractmethod
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:

@@ -36,11 +36,12 @@ class BitFit(Tuning):
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         if not any(is_bias(name) for name, _ in model.network.body.named_parameters()):
             raise RequestError(
-                f"bitfit needs biases, but '{model.backbone.card.name}' has none.", hint="Use norm-tune or lora instead."
+                f"bitfit needs biases, but '{model.backbone.card.name}' has none.",
+                hint="Use norm-tune or lora instead.",
             )
         yield from start(model, view, self.config)
         yield tune(model, view, self.config, moves=lambda name, owner: is_bias(name))
-        yield validate(model, view)
+        yield validate(model, view, self.config)
 
 
 def is_bias(name: str) -> bool:

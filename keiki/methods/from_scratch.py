@@ -38,4 +38,4 @@ class FromScratch(Tuning):
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)
         yield tune(model, view, self.config)
-        yield validate(model, view)
+        yield validate(model, view, self.config)

@@ -34,11 +34,9 @@ class GradualUnfreezing(Tuning):
             "epoch", "when stages begin to move: at once, one more an epoch, or one more when validation stalls"
         )
         head_epochs: int = option(1, "epochs in which only the head moves", search=Linear(0, 10))
-        layer_decay: float = option(
-            1 / 2.6, "rate of a stage over that of the stage after it", search=Linear(0.3, 1.0)
-        )
+        layer_decay: float = option(1 / 2.6, "rate of a stage over that of the stage after it", search=Linear(0.3, 1.0))
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)
         yield tune(model, view, self.config)
-        yield validate(model, view)
+        yield validate(model, view, self.config)

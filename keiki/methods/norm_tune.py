@@ -39,7 +39,7 @@ class NormTune(Tuning):
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)
         yield tune(model, view, self.config, moves=_norms(model))
-        yield validate(model, view)
+        yield validate(model, view, self.config)
 
 
 def _norms(model: Model) -> Moves:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
+from keiki.core.errors import OptionError
 from keiki.core.options import OneOf, option
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Model, Phase, Solve
-from keiki.methods.tuning import Tuning, start, tune, validate, validation_rows
+from keiki.methods.tuning import Tuning, held_back, start, tune, validate
 from keiki.methods.tuning_config import TuningConfig
 from keiki.nn.softmax import cross_entropy_per_item
 
@@ -23,6 +24,11 @@ class SurgicalConfig(TuningConfig):
     part: Literal["auto", "first", "middle", "last"] = option(
         "auto", "third of the stages that moves; auto tries all three", search=OneOf(("auto", *PARTS))
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.part == "auto" and self.hold_back == "nothing":
+            raise OptionError("Option 'part' cannot be auto where nothing is held back.", hint="Set part=last.")
 
 
 @METHODS.add("surgical")
@@ -40,15 +46,23 @@ class Surgical(Tuning):
     title = "one third of the stages"
     Config = SurgicalConfig
 
+    def _telling_curve(self, model: Model) -> dict[str, Any]:
+        name = f"tune {model.facts['part']}"
+        found: dict[str, Any] = next(each for each in model.facts["curves"] if each["phase"] == name)
+        return found
+
+    def _decided(self, model: Model) -> dict[str, Any]:
+        return {"part": model.facts["part"]}
+
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)
         names = thirds([list(parameters) for _, parameters in model.parts()])
         for part in PARTS if self.config.part == "auto" else (self.config.part,):
             yield Solve(f"back to the source for {part}", lambda: _reset(model))
             yield tune(model, view, self.config, name=f"tune {part}", moves=partial(_among, names[part]))
-            yield Solve(f"keep {part} if it is best", partial(_keep, model, view, part))
+            yield Solve(f"keep {part} if it is best", partial(_keep, model, view, part, self.config))
         yield Solve("take the best", lambda: _take(model))
-        yield validate(model, view)
+        yield validate(model, view, self.config)
 
 
 def thirds(stages: Sequence[Sequence[str]]) -> dict[Part, frozenset[str]]:
@@ -76,9 +90,13 @@ def _reset(model: Model) -> None:
     interpolate(model.network, tensors_of(model.source, model.head), now, 0.0)
 
 
-def _keep(model: Model, view: TrainView, part: Part) -> None:
-    _, stop = validation_rows(view)
-    loss = float(cross_entropy_per_item(model.logits(view.items.take(stop)), view.labels[stop]).mean())
+def _keep(model: Model, view: TrainView, part: Part, config: TuningConfig) -> None:
+    _, stop = held_back(view, config)
+    loss = (
+        float(cross_entropy_per_item(model.logits(view.items.take(stop)), view.labels[stop]).mean())
+        if len(stop)
+        else 0.0
+    )
     tried = model.facts.setdefault("parts", {})
     if not tried or loss < min(tried.values()):
         model.aside = {name: tensor.cpu().numpy().copy() for name, tensor in model.network.state_dict().items()}

@@ -5,32 +5,40 @@ A method reads like this:
     def phases(self, model, view):
         yield from start(model, view, self.config)
         yield tune(model, view, self.config, moves=is_bias)
-        yield validate(model, view)
+        yield validate(model, view, self.config)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keiki.backbones.base import Backbone
+from keiki.backbones.boundary import Border, Boundary
 from keiki.backbones.features import FeatureBank
 from keiki.core.errors import DataError, TrainingError
 from keiki.data.folds import inner_folds
 from keiki.data.task import Target, TrainView
+from keiki.methods.augmenting import Augmenting, augmenting
+from keiki.methods.balancing import Balance
 from keiki.methods.base import Descend, Group, Method, Model, Move, Phase, Solve
+from keiki.methods.flipping import check_flips, flips_of
 from keiki.methods.freezing import first_moving
+from keiki.methods.known_rows import place_known_rows
 from keiki.methods.linear_probe import LinearProbe
+from keiki.methods.loss_options import HeadOptions, balance_of, head_shape, item_loss
+from keiki.methods.recipe import Size, settle
 from keiki.methods.tuning_config import TuningConfig
-from keiki.nn.softmax import cross_entropy_per_item
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from keiki.nn.network import Seen
+
+REFIT_BELOW = 2000  # items
 
 Moves = Callable[[str, "nn.Module"], bool]
 Penalty = Callable[["Seen"], "Tensor"]
@@ -45,15 +53,41 @@ class Tuning(Method):
     Config = TuningConfig
 
     def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:
-        return with_network(super().build(backbone, target, bank))
+        return with_network(super().build(backbone, target, bank), self.config)
+
+    def refitted(self, model: Model, view: TrainView) -> Tuning | None:
+        """The same on all items, up to the best epoch: a fifth more data, which counts where there are few.
+
+        None where it was not asked for, or where the clock or a divergence has ended it.
+        """
+        config = self.config
+        wanted = config.refit == "yes" or (config.refit == "auto" and len(view) < REFIT_BELOW)
+        if config.hold_back == "nothing" or not wanted or not model.facts.get("curves"):
+            return None
+        curve = self._telling_curve(model)
+        best = min(curve["epochs"], key=lambda line: line["validation_loss"])["epoch"]
+        if curve["ended"] in ("time", "diverged") or (best == 0 and config.start == "zeros"):
+            return None
+        return type(self)(replace(config, hold_back="nothing", until=int(best), **self._decided(model)))
+
+    def _telling_curve(self, model: Model) -> dict[str, Any]:
+        """The descent that says when to stop."""
+        found: dict[str, Any] = model.facts["curves"][-1]
+        return found
+
+    def _decided(self, model: Model) -> dict[str, Any]:
+        """Options that the first fit has chosen values for."""
+        return {}
 
 
-def with_network(model: Model) -> Model:
-    """The model with a network of its own: the backbone's weights and a head of zeros."""
+def with_network(model: Model, config: HeadOptions | None = None) -> Model:
+    """The model with a network of its own: the backbone's weights and a head that answers nothing yet."""
     from keiki.nn.network import BodyAndHead
 
     body = model.backbone.module()
-    model.network = BodyAndHead(body, model.backbone.network_width, len(model.target.classes))
+    shape = None if config is None else head_shape(config)
+    model.network = BodyAndHead(body, model.backbone.network_width, len(model.target.classes), shape)
+    place_known_rows(model)
     return model
 
 
@@ -63,9 +97,16 @@ def start(model: Model, view: TrainView, config: TuningConfig) -> Iterator[Phase
     A head that already fits keeps the features from being distorted in the first steps: Kumar et al. 2022,
     arXiv:2202.10054. The fold that stops training is unseen by both.
     """
-    if config.start == "probe":
-        yield from LinearProbe().phases(model, learning_part(view))
-        yield Solve("place head", lambda: _place(model))
+    settled = _settled(model, view, config)
+    if settled.balance != "none":
+        yield Solve("balance", lambda: _note_balance(model, view, settled))
+    if settled.head == "mlp":
+        yield Solve("draw hidden layer", lambda: model.network.neck.draw(view.random.number("hidden layer")))
+    if settled.start == "probe":
+        yield from LinearProbe().phases(model, learning_part(view, settled))
+        yield Solve("place head", lambda: _place(model, view, settled))
+    if settled.augment != "none" and settled.flip == "auto" and view.items.modality == "image":
+        yield Solve("may pictures be mirrored", lambda: check_flips(model, learning_part(view, settled)))
 
 
 def tune(
@@ -84,29 +125,78 @@ def tune(
     lies in a frozen stage never does. penalty: added to the loss of every batch, once `Seen`. weight_decay: of the
     body, other than the config's; that of the head stays.
     """
-    from keiki.nn.network import feed_logits, task_loss
+    from keiki.nn.network import task_loss
 
-    network = model.network
-    learn, stop = validation_rows(view)
-    held = model.feed(view.items.take(stop), view.labels[stop], config.batch_size, shuffle=False)
-
-    def score() -> float:
-        return float(cross_entropy_per_item(feed_logits(network, held, len(stop)), view.labels[stop]).mean())
-
+    settled = _settled(model, view, config)
+    learn, _ = held_back(view, settled)
+    variation = _variation(model, view, settled)
+    model.boundary = _boundary(model, view, settled, variation)
+    model.network.find_cut = None if model.boundary is None else lambda: model.boundary.cut
+    balance = _balance(view, settled)
     return Descend(
         name,
-        moves=[Move(task_loss(network, penalty), groups(model, config, moves, weight_decay))],
-        epochs=config.epochs,
-        feed=model.feed(view.items.take(learn), view.labels[learn], config.batch_size),
-        validate=score,
-        patience=config.patience,
-        warmup_ratio=config.warmup_ratio,
-        clip_norm=config.clip_norm,
-        schedule=config.schedule,
-        wake="stall" if config.unfreeze == "stall" else "epoch",
-        ema=config.ema,
-        still=config.batch_norm == "still",
+        moves=[
+            Move(
+                task_loss(model.network, penalty, item_loss(settled, balance)),
+                groups(model, settled, moves, weight_decay),
+            )
+        ],
+        epochs=int(settled.epochs),
+        until=settled.until,
+        feed=model.feed(
+            view.items.take(learn),
+            view.labels[learn],
+            int(settled.batch_size),
+            augment=variation.augment,
+            weights=balance.sampler(view.labels[learn]),
+            mixing=variation.mixing,
+        ),
+        validate=_score(model, view, settled, balance),
+        patience=settled.patience,
+        warmup_ratio=settled.warmup_ratio,
+        clip_norm=settled.clip_norm,
+        schedule=settled.schedule,
+        wake="stall" if settled.unfreeze == "stall" else "epoch",
+        ema=settled.ema,
+        still=settled.batch_norm == "still",
     )
+
+
+def _score(model: Model, view: TrainView, config: TuningConfig, balance: Balance) -> Callable[[], float] | None:
+    """What stops the descent: the log loss of the fold that is kept apart."""
+    from keiki.nn.network import feed_logits
+
+    _, stop = held_back(view, config)
+    if not len(stop):
+        return None
+    held = model.feed(view.items.take(stop), view.labels[stop], int(config.batch_size), shuffle=False)
+    return lambda: balance.held_out_loss(feed_logits(model.network, held, len(stop)), view.labels[stop])
+
+
+def _settled(model: Model, view: TrainView, config: TuningConfig) -> TuningConfig:
+    return settle(config, size_of(model, view, config))[0]
+
+
+def size_of(model: Model, view: TrainView, config: TuningConfig) -> Size:
+    """What the recipe goes by."""
+    learn, _ = held_back(view, config)
+    return Size(len(learn), view.n_classes, view.items.modality, len(model.backbone.stages()))
+
+
+def _variation(model: Model, view: TrainView, config: TuningConfig) -> Augmenting:
+    learn, _ = held_back(view, config)
+    transform = model.backbone.transforms()[model.transform_name]
+    return augmenting(config, transform, view.items.modality, view.target.classes, len(learn), flips_of(model))
+
+
+def _boundary(model: Model, view: TrainView, config: TuningConfig, variation: Augmenting) -> Boundary | None:
+    """What the frozen stages answer, to be kept: only where they are frozen in every phase, by the option `freeze`."""
+    depth = first_moving(config.freeze, [stage.name for stage in model.backbone.stages()])
+    if config.boundary == "off" or depth == 0 or variation.mixing is not None:
+        return None
+    augment = variation.augment if config.variants else None
+    border = Border(model.backbone, model.transform_name, depth, augment, config.variants if augment else 0)
+    return Boundary(border, model.bank, model.network.body, int(config.boundary_gib * 2**30))
 
 
 def groups(model: Model, config: TuningConfig, moves: Moves | None, weight_decay: float | None = None) -> list[Group]:
@@ -119,12 +209,12 @@ def groups(model: Model, config: TuningConfig, moves: Moves | None, weight_decay
     parts = model.parts()
     lowest = first_moving(config.freeze, [name for name, _ in parts])
     decay = config.weight_decay if weight_decay is None else weight_decay
-    found = [Group(list(model.network.head.parameters()), config.head_rate, config.weight_decay, "head of the task")]
+    found = [Group(model.network.head_parameters(), float(config.head_rate), config.weight_decay, "head of the task")]
     for depth, (name, parameters) in enumerate(reversed(parts[lowest:])):
         owners = {path: model.network.body.get_submodule(path.rpartition(".")[0]) for path in parameters}
         moving = [p for path, p in parameters.items() if moves is None or moves(path, owners[path])]
         if moving:
-            rate = config.learning_rate * config.layer_decay**depth
+            rate = float(config.learning_rate) * config.layer_decay**depth
             wakes = config.head_epochs + (0 if config.unfreeze == "at once" else depth + (config.head_epochs == 0))
             found.append(Group(moving, rate, decay, name, wakes))
     return found
@@ -141,9 +231,18 @@ def validation_rows(view: TrainView) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def learning_part(view: TrainView) -> TrainView:
+def held_back(view: TrainView, config: TuningConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and rows to stop by, as `hold_back` says: of the latter there may be none."""
+    if config.hold_back == "nothing":
+        return np.arange(len(view)), np.arange(0)
+    return validation_rows(view)
+
+
+def learning_part(view: TrainView, config: TuningConfig | None = None) -> TrainView:
     """The view without the rows that stop training; the other folds stay, or are dealt anew where only one is left."""
-    learn, _ = validation_rows(view)
+    learn, stop = validation_rows(view) if config is None else held_back(view, config)
+    if not len(stop):
+        return view
     part = view.subset(learn)
     if len(np.unique(part.folds[0])) > 1:
         return part
@@ -156,20 +255,36 @@ def learning_part(view: TrainView) -> TrainView:
     return replace(part, folds=folds)
 
 
-def validate(model: Model, view: TrainView) -> Solve:
-    """The last phase: the logits of the held-back fold are the model's out-of-fold predictions."""
+def validate(model: Model, view: TrainView, config: TuningConfig | None = None) -> Solve:
+    """The last phase: the logits of the held-back fold are the model's out-of-fold predictions; and what was decided."""
 
     def keep() -> None:
-        _, stop = validation_rows(view)
-        model.out_of_fold = np.full((len(view), view.n_classes), np.nan)
-        model.out_of_fold[stop] = model.logits(view.items.take(stop))
+        _, stop = validation_rows(view) if config is None else held_back(view, config)
+        model.out_of_fold = None
+        if len(stop):
+            model.out_of_fold = np.full((len(view), view.n_classes), np.nan)
+            model.out_of_fold[stop] = model.logits(view.items.take(stop))
+        if config is not None:
+            model.facts["recipe"] = settle(config, size_of(model, view, config))[1]
+            model.facts["augmenting"] = _variation(model, view, _settled(model, view, config)).facts
+            model.facts["boundary"] = None if model.boundary is None else model.boundary.facts()
 
     return Solve("validate", keep)
 
 
-def _place(model: Model) -> None:
+def _place(model: Model, view: TrainView, config: TuningConfig) -> None:
     from keiki.nn.network import put_head
 
     if model.head is None:
         raise TrainingError("Fine-tuning wants to start from a probe, but the probe has left no head.")
-    put_head(model.network, model.head)
+    seen = model.features(learning_part(view, config).items) if model.network.neck.changes else None
+    put_head(model.network, _balance(view, config).lifted(model.head), seen)
+
+
+def _balance(view: TrainView, config: TuningConfig) -> Balance:
+    learn, _ = held_back(view, config)
+    return balance_of(config, view.labels[learn], view.target.classes)
+
+
+def _note_balance(model: Model, view: TrainView, config: TuningConfig) -> None:
+    model.facts["balance"] = _balance(view, config).to_json(view.target.classes)

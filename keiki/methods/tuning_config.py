@@ -7,8 +7,10 @@ from typing import Literal
 
 from keiki.core import options
 from keiki.core.options import Linear, Log, OneOf, option
+from keiki.methods.augmenting import AugmentOptions
 from keiki.methods.base import Schedule
 from keiki.methods.limits import refuse_outside
+from keiki.methods.loss_options import HeadOptions, LossOptions
 
 Auto = Literal["auto"]  # what the recipe decides by the size of the data
 Start = Literal["probe", "zeros"]
@@ -16,7 +18,7 @@ SCHEDULES = ("cosine", "linear", "one-cycle", "step", "plateau", "constant")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuningConfig(options.Config):
+class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     """What the gradient methods share; 'auto' follows the recipe (`keiki.methods.recipe`)."""
 
     epochs: int | Auto = option(10, "passes over the training items, at most", search=Linear(1, 50))
@@ -39,6 +41,18 @@ class TuningConfig(options.Config):
     )
     head_epochs: int = option(0, "epochs in which only the head moves", search=Linear(0, 10))
     batch_norm: Literal["still", "moving"] = option("moving", "whether statistics of moving BatchNorms stand still")
+    boundary: Literal["auto", "off"] = option(
+        "auto", "whether what frozen stages answer is kept on disk, so that only the stages above them are computed"
+    )
+    boundary_gib: float = option(4.0, "GiB of disk that kept answers may take; beyond it they are computed every time")
+    variants: int = option(4, "augmented variants of an item that are kept where its answers are", search=Linear(0, 16))
+    hold_back: Literal["fold", "nothing"] = option(
+        "fold", "what training is stopped by: a fold kept apart; with nothing, all items are learned from"
+    )
+    until: int | None = option(None, "epochs after which it ends, on the schedule of all `epochs`; none: all of them")
+    refit: Literal["auto", "yes", "no"] = option(
+        "auto", "whether it is trained once more on all items, up to the best epoch found; auto: below 2,000 items"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -47,8 +61,10 @@ class TuningConfig(options.Config):
         for name in ("learning_rate", "head_rate"):
             _refuse_unless_auto(self, name, 0, above=True)
         refuse_outside(self, "patience", 1)
-        for name in ("weight_decay", "clip_norm", "head_epochs"):
+        for name in ("weight_decay", "clip_norm", "head_epochs", "boundary_gib", "variants"):
             refuse_outside(self, name, 0)
+        if self.until is not None:
+            refuse_outside(self, "until", 0)
         for name in ("warmup_ratio", "ema"):
             refuse_outside(self, name, 0, 1)
         refuse_outside(self, "layer_decay", 0, 1, above=True)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from keiki.core.errors import OptionError
 from keiki.core.options import Linear, option
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Model, Phase, Solve
 from keiki.methods.limits import refuse_outside
 from keiki.methods.tuning import Tuning, start, tune, validate, validation_rows
-from keiki.methods.tuning_config import TuningConfig
+from keiki.methods.tuning_config import Auto, TuningConfig
 from keiki.nn.softmax import cross_entropy_per_item
+
+SHARES = tuple(round(0.1 * i, 1) for i in range(11))
 
 
 @METHODS.add("wise-ft")
 class WiseFt(Tuning):
     """Fine-tune from the probe, then interpolate every weight: w = (1 - a) * w_source + a * w_tuned.
 
-    The source is the pretrained body with its probe. `mix` fixes a; at 0 it is chosen among 0, 0.1, ..., 1 by the log
+    The source is the pretrained body with its probe. `mix` fixes a; on auto it is chosen among 0, 0.1, ..., 1 by the log
     loss of the held-back fold, the smallest a within one standard error of the best (paired): where the fold cannot
     tell, the model stays near its source, which is what holds up in another domain.
     Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903. Deviation: a linear probe
@@ -33,34 +37,46 @@ class WiseFt(Tuning):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
-        mix: float = option(0.0, "share of the tuned weights; 0 chooses it on the held-back fold", search=Linear(0, 1))
+        mix: float | Auto = option(
+            "auto", "share of the tuned weights; auto chooses it on the held-back fold", search=Linear(0, 1)
+        )
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            refuse_outside(self, "mix", 0, 1)
+            if self.mix != "auto":
+                refuse_outside(self, "mix", 0, 1)
+            elif self.hold_back == "nothing":
+                raise OptionError("Option 'mix' cannot be auto where nothing is held back.", hint="Set mix=0.5.")
+
+    def _decided(self, model: Model) -> dict[str, Any]:
+        return {"mix": model.facts["mix"]["share"]}
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)
         yield tune(model, view, self.config)
         yield Solve("mix", lambda: _mix(model, view, self.config.mix))
-        yield validate(model, view)
+        yield validate(model, view, self.config)
 
 
-def _mix(model: Model, view: TrainView, wanted: float) -> None:
+def _mix(model: Model, view: TrainView, wanted: float | Auto) -> None:
     from keiki.nn.mixing_weights import interpolate, tensors_of
 
     first = tensors_of(model.source, model.head)
     last = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    if wanted != "auto":
+        interpolate(model.network, first, last, wanted)
+        model.facts["mix"] = {"share": wanted}
+        return
     _, stop = validation_rows(view)
     held = view.items.take(stop)
     losses = []
-    shares = [wanted] if wanted else [round(0.1 * i, 1) for i in range(11)]
-    for share in shares:
+    for share in SHARES:
         interpolate(model.network, first, last, share)
         losses.append(cross_entropy_per_item(model.logits(held), view.labels[stop]))
     at = _smallest_good(np.array(losses))
-    interpolate(model.network, first, last, shares[at])
-    model.facts["mix"] = {"share": shares[at], "log_loss": {str(s): float(x.mean()) for s, x in zip(shares, losses)}}
+    interpolate(model.network, first, last, SHARES[at])
+    told = {str(share): float(each.mean()) for share, each in zip(SHARES, losses, strict=True)}
+    model.facts["mix"] = {"share": SHARES[at], "log_loss": told}
 
 
 def _smallest_good(losses: np.ndarray) -> int:

@@ -24,6 +24,7 @@ from keiki.evaluation.drift import reference
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.thresholds import accept_grid
 from keiki.methods.base import Model
+from keiki.methods.flipping import may_be_mirrored
 from keiki.nn.linear import LinearHead
 from keiki.pipeline.familiar import measured
 from keiki.selection.select import Selection
@@ -89,6 +90,7 @@ def deliver(
         results=results,
         columns=columns,
         batch_size=shop.plan.batch_size,
+        flips=may_be_mirrored(model, outcome.method.config),
     )
     return write_bundle(folder, handover)
 
@@ -123,17 +125,23 @@ def measure(folder: Path, task: Task) -> Delivered:
 
 
 def take_apart(model: Model, shop: Workshop) -> Parts:
-    """Graph, head and weights of a model; a tuned network is converted under the digest of its weights."""
+    """Graph, head and weights of a model; a tuned network is converted under the digest of its weights.
+
+    A neck between body and head belongs to the graph, and its tensors stand beside the body's as `neck.NAME`; the head
+    is the linear one behind it.
+    """
     transform = model.backbone.transforms()[model.transform_name]
     if model.network is None:
         if model.head is None:
             raise TrainingError(f"The model on '{model.backbone.card.name}' has no head.")
-        return Parts(model.backbone.graph(transform, shop.cache.graphs), model.head, {})
+        graph = model.backbone.graph(transform, shop.cache.graphs)
+        return Parts(graph, model.head, model.backbone.own_weights())
     from keiki.engines.convert import convert
-    from keiki.nn.network import head_of
+    from keiki.nn.network import head_of, trunk_weights
 
-    arrays, _ = model.state()
-    weights = {n.removeprefix("network/body."): a for n, a in arrays.items() if n.startswith("network/body.")}
+    weights = trunk_weights(model.network)
     key = digest({name: sha256_bytes(array.tobytes()) for name, array in weights.items()})
-    graph = convert(lambda: model.network.body, *model.backbone.examples(transform), key, shop.cache.graphs)
+    if model.network.neck.changes:
+        key = digest([key, type(model.network.neck).__name__])  # a neck need not have weights
+    graph = convert(model.network.trunk, *model.backbone.examples(transform), key, shop.cache.graphs)
     return Parts(graph, head_of(model.network), weights)

@@ -53,7 +53,13 @@ class Evidence:
     unreached: Unreached | None  # why there is no threshold
 
     def controls(self) -> list[Rival]:
-        return [rival for rival in self.rivals if "control" in rival.method.tags]
+        """The models without transfer."""
+        return [rival for rival in self.rivals if is_without_transfer(rival.method)]
+
+
+def is_without_transfer(method: Method) -> bool:
+    """Whether a method is a control of what transfer does; another start is transfer, too."""
+    return "control" in method.tags and "start" not in method.tags
 
 
 def find_metric(name: str, positive: str | None, task: Task) -> Metric:
@@ -89,7 +95,7 @@ def weigh(task: Task, estimate: Estimate, metric: Metric, wanted: float, random:
     score = _known(metric, _stated(test[metric.name]))
     threshold, unreached = _threshold(task, estimate.final, wanted)
     rivals = admitted([_rival(name, estimate, metric, rng) for name in _rival_names(estimate)], metric)
-    strong = [r for r in rivals if "control" in r.method.tags and r.weak is None]
+    strong = [r for r in rivals if is_without_transfer(r.method) and r.weak is None]
     differences = [(rival.method.name, rival.difference) for rival in strong]
     asked = differences and not unasked(estimate.final)
     found = verdict(metric.name, differences, estimate.n_items) if asked else None
@@ -113,7 +119,7 @@ def admitted(rivals: Sequence[Rival], metric: Metric) -> tuple[Rival, ...]:
     has finished, none counts: to be better than an unfinished network alone says nothing.
     """
     sign = 1.0 if metric.higher_is_better else -1.0
-    finished = [sign * each.score.value for each in rivals if "control" in each.method.tags and each.weak is None]
+    finished = [sign * each.score.value for each in rivals if is_without_transfer(each.method) and each.weak is None]
     least = max(finished, default=np.inf)
     return tuple(
         replace(each, weak=None, unfinished=each.weak) if each.weak and sign * each.score.value >= least else each
@@ -146,7 +152,7 @@ def _rival(name: str, estimate: Estimate, metric: Metric, rng: np.random.Generat
     )
     score = _score(metric, labels, answers[rows], groups, rng)
     weak = f"{metric.name} has no value for its answers" if np.isnan(score.value) else None
-    if weak is None and "control" in outcome.method.tags:
+    if weak is None and is_without_transfer(outcome.method):
         weak = _weakness(outcome.facts)
     return Rival(outcome.method, score, difference, weak)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from keiki.engines.onnx import OnnxEngine
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.unfamiliar import Yardstick, cross_fitted, held_out
 from keiki.methods.base import PREDICT_BATCH, Model
+from keiki.nn.gaussians import Gaussians
 from keiki.nn.softmax import FloatArray
 from keiki.nn.standardise import DenseFeatures, is_sparse
 
@@ -41,7 +42,8 @@ def measured(model: Model, view: TrainView, graph: Path | None, threads: int) ->
     """The yardstick of a model that was fitted on `view`; `graph` is its body, None where preparing gives features.
 
     Frozen features: threshold by cross-fitting over the view's first folds. A network that learned its features: by the
-    items that stopped its training, the only ones that it did not learn from.
+    items that stopped its training, the only ones that it did not learn from; if it was then trained once more on all,
+    by what the first one made of them.
     """
     frozen: Features = model.features
     if model.network is not None and graph is not None:
@@ -65,7 +67,10 @@ def _of_network(model: Model, view: TrainView, features: Features) -> Familiar:
         return Familiar(None, _too_few(n) if n < FEWEST else "no item was kept out of the network's training", features)
     rows = np.sort(np.concatenate([_some(np.flatnonzero(held)), _some(np.flatnonzero(~held))]))
     part = view.subset(rows)
-    found = held_out(features(part.items), part.labels, held[rows], dependent(part.groups))
+    judged = features if model.rehearsal is None else _eager_features(model.rehearsal)
+    found = held_out(judged(part.items), part.labels, held[rows], dependent(part.groups))
+    if model.rehearsal is not None:  # what the model itself has learned from is what items are to be near to
+        found = replace(found, gaussians=Gaussians.fit(features(part.items), part.labels, unit=True))
     return Familiar(found, "", features)
 
 
@@ -79,12 +84,23 @@ def _tuned_features(model: Model, engine: OnnxEngine) -> Features:
     """Features (n, D) by the converted body, as the bundle will compute them."""
 
     def features(items: Items) -> npt.NDArray[np.float32]:
-        feed = model.feed(items, np.zeros(len(items), dtype=np.int64), PREDICT_BATCH, shuffle=False)
+        feed = model.feed(items, np.zeros(len(items), dtype=np.int64), PREDICT_BATCH, shuffle=False, whole=True)
         batches = [(batch.positions, engine.run(batch.inputs)) for batch in feed.batches(0, Randomness(0))]
         out = np.empty((len(items), batches[0][1].shape[1]), dtype=np.float32)
         for positions, rows in batches:
             out[positions] = rows
         return out
+
+    return features
+
+
+def _eager_features(model: Model) -> Features:
+    """Features (n, D) by the network itself, which was not converted."""
+    from keiki.nn.network import feed_features
+
+    def features(items: Items) -> DenseFeatures:
+        feed = model.feed(items, np.zeros(len(items), dtype=np.int64), PREDICT_BATCH, shuffle=False)
+        return feed_features(model.network, feed, len(items))
 
     return features
 

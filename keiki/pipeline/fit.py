@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,24 @@ from keiki.engines.plan import Plan, make_plan
 from keiki.evaluation.ledger import Ledger
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.report import page, schema, sentences, snippet
+from keiki.evaluation.report.start import Start
 from keiki.evaluation.risk_coverage import risk_coverage
 from keiki.methods.base import METHODS, Method
 from keiki.metrics.base import METRICS
-from keiki.pipeline import answers
+from keiki.pipeline import answers, starts
 from keiki.pipeline import folder as folders
 from keiki.pipeline.cautions import cautions
 from keiki.pipeline.deliver import deliver, measure, shipped_model
-from keiki.pipeline.estimate import SHIPPED, estimate
+from keiki.pipeline.estimate import SHIPPED, Estimate, estimate
 from keiki.pipeline.evidence import Evidence, find_metric, metric_name, weigh
 from keiki.pipeline.health import examine
+from keiki.pipeline.old_data import forgotten, read_old
 from keiki.pipeline.prepare import choose_backbone, choose_controls, datasets, look, read_all
 from keiki.pipeline.reporting import build_report
 from keiki.pipeline.request import FitRequest, place, place_or_share, seconds, writable
 from keiki.pipeline.showing import in_values, nameless, without_names
+from keiki.pipeline.source import Source, digest_of, locate, only_trained_on, open_source
+from keiki.pipeline.starts import judge_start
 from keiki.pipeline.summary import finish, summarise, test_digest
 from keiki.selection.budget import Budget
 from keiki.selection.select import select
@@ -75,8 +79,9 @@ def fit(
 
     data: the path of a folder, a zip, a table or arrays; or an object: a pandas DataFrame, a Hugging Face Dataset, a
     Bunch of scikit-learn, a pair (X, y) of arrays. An object is written to the cache first, so that the run can be gone
-    on with; so are val, test and add. The other arguments are those of the command line (see `FitRequest`): input,
-    label, files, group, time, method, backbone, metric, positive, controls, accuracy, seed, samples.
+    on with; so are val, test, add and old. The other arguments are those of the command line (see `FitRequest`): input,
+    label, files, group, time, method, backbone, metric, positive, controls, accuracy, seed, samples; source (--from, a
+    run, a bundle or a safetensors file) and old.
     Raises KeikiError; what it says names the next step.
     """
     request = make_request(data, out=out, options=options, budget=budget, **wishes)
@@ -137,20 +142,23 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
             record.written = partial(in_values, plainly=_nameless(pieces))
         record.event("notes", notes=notes(pieces))
         modality = pieces.data.items.modality
-        backbone = choose_backbone(request, modality)
+        source = open_source(request, modality)
+        backbone = choose_backbone(request, modality) if source is None else source.backbone
         refuse_modality(method, modality)
-        controls = choose_controls(request, modality)
+        controls = choose_controls(request, modality, method, backbone)
+        old = read_old(request, source)
+        pieces = only_trained_on(pieces, source)
         find_metric(request.metric, request.positive, pieces.task(request.seed))  # refused before anything is computed
     with record.stage("features"):
         seen = look(pieces, bank, backbone, controls, random, record)
         task = seen.task(request.seed, request.near_copies)
         metric = find_metric(request.metric, request.positive, task)
-    shop = Workshop(
-        backbone, cache, bank, plan, random, record, folder / folders.CHECKPOINTS, folder / folders.DECISIONS
-    )
+    shop = Workshop(backbone, cache, bank, plan, random, record, folder / folders.CHECKPOINTS, folder / folders.PLAN)
+    shop.device = request.device
+    folders.same_data(folder, task)
     with record.stage("fit"):
         choose = partial(_select, shop, [method], controls)
-        found = estimate(task, choose, Budget(request.budget if request.method == "auto" else None), record)
+        found = estimate(task, choose, Budget(request.budget, tries=request.method == "auto"), record)
         shipped_model(shop, task, found.final)
     _separate_controls(record, shop)
     with record.stage("evaluate"):
@@ -158,10 +166,14 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
         looks = _look(cache, task, folder)
         risk = risk_coverage(found.probabilities[SHIPPED], found.labels, dependent(found.groups))
         answers.write(folder, task, found, samples=request.samples)
+        start = None if source is None else _start(source, old, request, method, task, found, evidence, shop)
     with record.stage("health"):
         findings = examine(task, seen.alike, found, evidence, bank, backbone, random)
-        warnings = cautions(task, looks, findings)
-        summary = summarise(folder.name, request, task, found, evidence, shop, warnings, findings)
+        warnings = [
+            *starts.cautions(start, metric.name, sentences.noun(modality)),
+            *cautions(task, looks, findings),
+        ]
+        summary = summarise(folder.name, request, task, found, evidence, shop, warnings, findings, start)
         if not request.samples:
             summary |= {name: in_values(summary[name], nameless(task)) for name in NAMING}
     with record.stage("bundle"):
@@ -182,6 +194,7 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
             delivered,
             findings=findings,
             risk=risk,
+            start=start,
         )
         content = schema.to_json(report)
         write_json(folder / "report.json", content)
@@ -192,14 +205,45 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
     return Run(folder, folders.read(folder / folders.DONE), report)
 
 
+def _start(
+    source: Source,
+    old: Dataset | None,
+    request: FitRequest,
+    method: Method,
+    task: Task,
+    found: Estimate,
+    evidence: Evidence,
+    shop: Workshop,
+) -> Start:
+    """What the user's own model was worth as a start, and what is left of its old task."""
+    digest, random = request.source_digest or digest_of(source.place), shop.random
+    start = judge_start(source, method, task, found, evidence, shop.bank, digest, random)
+    if old is None:
+        return start
+    model = shipped_model(shop, task, found.final)
+    learned = frozenset(task.training_view().items.digests)
+    bank = FeatureBank(shop.cache, shop.plan, shop.record)
+    temperature = found.final.temperatures[found.final.winner]
+    return replace(start, old=forgotten(old, source, model, temperature, learned, bank, random))
+
+
 def make_method(request: FitRequest) -> Method:
     """The method that was asked for with its options; `auto` begins with the probe."""
     kind = METHODS.get(AUTO if request.method == "auto" else request.method)
     if "control" in kind.tags:
         raise RequestError(
-            f"Method '{kind.name}' is a control: it uses nothing pretrained.",
+            f"Method '{kind.name}' is a control: it is there to be compared with.",
             hint="Controls run beside every fit; leave --method out.",
         )
+    if request.budget is not None and request.method != "auto" and not kind.gradient:
+        raise RequestError(
+            f"--budget ends training in time, but '{kind.name}' does not train step by step.",
+            hint="Leave it out, or use --method auto: it tries fine-tuning if the budget allows.",
+        )
+    if request.device != "cpu":
+        from keiki.training.pace import find_device
+
+        find_device(request.device)
     return kind(kind.Config.parse(request.options))
 
 
@@ -270,9 +314,12 @@ def _places(wishes: Mapping[str, Any]) -> dict[str, Any]:
         if out.get(name) is not None:
             given = out[name]
             out[name] = place_or_share(name, given) if isinstance(given, float | str) else on_disk(given)
-    for name in ("files", "add"):
+    for name in ("files", "add", "old"):
         if out.get(name) is not None:
             out[name] = on_disk(out[name])
+    if out.get("source") is not None:
+        where = locate(Path(place(str(out["source"]))))
+        out |= {"source": writable(str(where)), "source_digest": digest_of(where)}
     return out
 
 

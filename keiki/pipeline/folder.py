@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from keiki.backbones.disk import is_locked, lock
-from keiki.core.errors import BundleError, RequestError
+from keiki.core.errors import BundleError, DataError, RequestError
 from keiki.core.files import read_json, write_json, write_text
+from keiki.data.task import Task
 from keiki.pipeline.request import FitRequest
 
 REQUEST = "request.json"
 PLAN = "plan.json"
-DECISIONS = "decisions.json"
 LOG = "log.jsonl"
 CHECKPOINTS = "checkpoints"
+DATA = "data.json"  # content and class of every item, while the run is under way
 DONE = "run.json"
 RUNS = Path("runs")
 LAST = "last"
@@ -63,7 +64,7 @@ def withdraw(folder: Path) -> None:
     """
     if (folder / CHECKPOINTS).exists():
         return
-    for name in (REQUEST, PLAN, DECISIONS, LOG):
+    for name in (REQUEST, PLAN, LOG, DATA):
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):  # somebody else has put something there
         folder.rmdir()
@@ -85,8 +86,31 @@ def reopen(folder: Path) -> FitRequest:
         ) from error
 
 
+def same_data(folder: Path, task: Task) -> None:
+    """Note the data of a run; where it goes on, raise DataError if they are others, and say in what."""
+    path = folder / DATA
+    now = {content: task.target.classes[label] for content, label in zip(task.items.digests, task.labels, strict=True)}
+    if not path.is_file():
+        write_json(path, now)
+        return
+    then = read(path)
+    gone, new = then.keys() - now.keys(), now.keys() - then.keys()
+    relabelled = [content for content in then.keys() & now.keys() if then[content] != now[content]]
+    told = [
+        f"{len(items)} {words}"
+        for items, words in ((gone, "gone"), (new, "new"), (relabelled, "with another label"))
+        if items
+    ]
+    if told:
+        raise DataError(
+            f"The data are not those that this run began with: of {len(then)} items {', '.join(told)}.",
+            hint="Put them back as they were, or begin anew with another --out.",
+        )
+
+
 def tidy(folder: Path) -> None:
-    """Remove the checkpoints of a run that has ended: nothing goes on from them, and they are many times its size."""
+    """Remove what only going on needs: the checkpoints, many times the run's size, and the list of its data."""
+    (folder / DATA).unlink(missing_ok=True)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 

@@ -17,6 +17,7 @@ from keiki.backbones.base import Backbone
 from keiki.data.task import Task
 from keiki.methods.base import Method
 from keiki.methods.linear_probe import RANKING_ITEMS
+from keiki.methods.public_start import PublicStart
 from keiki.methods.thumbnail_cnn import FEWEST, MOST
 from keiki.pipeline.estimate import outer_rounds
 from keiki.selection.workshop import Workshop
@@ -72,15 +73,20 @@ def forecast(
         return shop.remembers(each, view, test)
 
     new = [each for each in (method, *controls) if not known(each)]
-    told = [each for each in new if each is not method and (not each.gradient or each.name == CNN)]
+    told = [each for each in new if each is not method and (not _trains(each) or each.name == CNN)]
     ask = _Asked(task, sizes, shop, seconds, pace)
     return Forecast(
         first,
         ask.probe() if method in new else 0.0,
         sum(map(ask.control, told)),
         pace * (REST[0] + REST[1] * n) + samples * ask.explanations(),
-        tuple(each.name for each in new if each.gradient and each not in told),
+        tuple(each.name for each in new if _trains(each) and each not in told),
     )
+
+
+def _trains(method: Method) -> bool:
+    """Whether a network is trained; what runs another method does what that does."""
+    return method.like.gradient if isinstance(method, PublicStart) else method.gradient
 
 
 def slowness() -> float:

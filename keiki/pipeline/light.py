@@ -28,7 +28,8 @@ from keiki.methods.base import FloatArray, Method, Model
 from keiki.nn.linear import LinearHead
 from keiki.nn.softmax import softmax
 from keiki.pipeline.fit import make_method, refuse_modality
-from keiki.pipeline.prepare import DEFAULTS, choose_backbone, choose_controls
+from keiki.pipeline.prepare import choose_backbone, choose_controls
+from keiki.pipeline.public import DEFAULTS
 from keiki.pipeline.request import FitRequest
 from keiki.selection.budget import Budget
 from keiki.selection.select import select

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from keiki.backbones.base import Backbone, load
+from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
-from keiki.core.errors import RequestError
 from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.data.adding import added, read_added
@@ -22,11 +21,12 @@ from keiki.data.sources.base import Request
 from keiki.data.split import Given, NearCopies, make_task
 from keiki.data.task import Dataset, Items, Modality, Skipped, Task
 from keiki.methods.base import METHODS, Method
+from keiki.methods.public_start import PublicStart
 from keiki.pipeline.pixels import dark_warnings, frame_notes
+from keiki.pipeline.public import public_backbone
 from keiki.pipeline.request import FitRequest
+from keiki.pipeline.source import open_source
 from keiki.selection.workshop import code_digest
-
-DEFAULTS: dict[Modality, str] = {"image": "efficientnet-lite0", "text": "minilm-l6", "vector": "as-is"}
 
 
 @dataclass(frozen=True)
@@ -57,27 +57,29 @@ def read_all(request: FitRequest) -> Pieces:
 
 
 def choose_backbone(request: FitRequest, modality: Modality) -> Backbone:
-    """The backbone that was asked for, or the default of the modality."""
-    backbone = load(DEFAULTS[modality] if request.backbone == "auto" else request.backbone)
-    if not backbone.card.pretrained and modality != "vector":  # nobody knows where the user's own features are from
-        raise RequestError(
-            f"Backbone '{backbone.card.name}' brings nothing pretrained along; the controls use it.",
-            hint=f"For {modality}s the default is '{DEFAULTS[modality]}'.",
-        )
-    if backbone.card.modality != modality:
-        raise RequestError(
-            f"Backbone '{backbone.card.name}' is for {backbone.card.modality}s, but the data are {modality}s.",
-            hint=f"For {modality}s the default is '{DEFAULTS[modality]}'.",
-        )
-    return backbone
+    """The model of the user's own, the backbone that was asked for, or the default of the modality."""
+    source = open_source(request, modality)
+    return public_backbone(request.backbone, modality) if source is None else source.backbone
 
 
-def choose_controls(request: FitRequest, modality: Modality) -> list[Method]:
-    """The methods without transfer that this request runs beside its own."""
+def choose_controls(
+    request: FitRequest, modality: Modality, method: Method | None = None, backbone: Backbone | None = None
+) -> list[Method]:
+    """The methods that this request runs beside its own: those without transfer, and `method` from the public start
+    where `backbone` is another one."""
     if request.controls == "none":
         return []
     kinds = [kind for kind in METHODS.values() if "control" in kind.tags and modality in kind.modalities]
-    return [kind() for kind in kinds if kind.quick or request.controls == "full"]
+    chosen = [kind() for kind in kinds if (kind.quick or request.controls == "full") and "start" not in kind.tags]
+    if method is not None and backbone is not None and _has_public_start(method, backbone):
+        chosen.append(PublicStart.beside(method))
+    return chosen
+
+
+def _has_public_start(method: Method, backbone: Backbone) -> bool:
+    """Whether the method would start elsewhere from the public backbone, and finds there what it needs."""
+    known = "source head" not in method.needs or backbone.public.source_head() is not None
+    return backbone.public is not backbone and backbone.body is backbone and known
 
 
 def look(

@@ -128,7 +128,8 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
     modality = pieces.data.items.modality
     method = make_method(request)
     refuse_modality(method, modality)
-    backbone, controls = choose_backbone(request, modality), choose_controls(request, modality)
+    backbone = choose_backbone(request, modality)
+    controls = choose_controls(request, modality, method, backbone)
     bank = FeatureBank(cache, plan, Record())
     asked = first_pass(backbone, controls, random)
     items = _all(pieces)

@@ -15,12 +15,13 @@ import keiki
 from keiki.core.record import Record
 from keiki.data.task import Task
 from keiki.evaluation.report import schema, sentences
+from keiki.evaluation.report.start import Start
 from keiki.evaluation.risk_coverage import RiskCoverage
 from keiki.methods.base import Model
-from keiki.pipeline import figures, found, insights, mistakes
+from keiki.pipeline import figures, found, insights, mistakes, starts, trained
 from keiki.pipeline.deliver import Delivered, shipped_model
 from keiki.pipeline.estimate import Estimate
-from keiki.pipeline.evidence import Evidence, Rival, unasked
+from keiki.pipeline.evidence import Evidence, Rival, is_without_transfer, unasked
 from keiki.pipeline.findings import Findings
 from keiki.pipeline.request import FitRequest
 from keiki.pipeline.showing import UNNAMED, Showing, nameless
@@ -59,8 +60,10 @@ def build_report(
     *,
     findings: Findings | None = None,
     risk: RiskCoverage | None = None,
+    start: Start | None = None,
 ) -> schema.Report:
-    """All of report.json. findings: what was found in the data; risk: the curve of what accepting costs."""
+    """All of report.json. findings: what was found in the data; risk: the curve of what accepting costs; start: what a
+    model of the user's own was worth as one."""
     winner = estimate.final.outcomes[estimate.final.winner]
     shipped, samples = shipped_model(shop, task, estimate.final), request.samples
     features = shipped.features(task.items)
@@ -75,10 +78,11 @@ def build_report(
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         keiki=keiki.__version__,
         samples=samples,
-        task=_task(request, task, estimate, plainly, evidence.test["notes"]),
+        task=_task(request, task, estimate, plainly, [*starts.notes(start), *evidence.test["notes"]]),
         headline=_headline(task, estimate, evidence, looks),
         usability=_usability(estimate, evidence),
         transfer=_transfer(estimate, evidence),
+        start=start,
         warnings=tuple(schema.Warning(text=plainly(w["what"]), remedy=plainly(w["remedy"])) for w in warnings),
         n_mistakes=mistakes.count(estimate),
         mistakes=mistakes.tell(wrong, estimate, showing),
@@ -94,6 +98,7 @@ def build_report(
         per_class=figures.per_class(estimate, evidence),
         paths=figures.paths(winner.facts, estimate),
         training=figures.training(estimate),
+        moved=trained.told(shop, task, estimate),
         selection=_selection(estimate),
         cost=_cost(shop, record, estimate, delivered),
         model=_model(estimate, shop),
@@ -194,7 +199,7 @@ def _usability(estimate: Estimate, evidence: Evidence) -> schema.Usability:
 def _role(rival: Rival) -> str:
     if "null" in rival.method.tags:
         return "majority"
-    return "control" if "control" in rival.method.tags else "probe"
+    return "control" if is_without_transfer(rival.method) else "probe"
 
 
 def _transfer(estimate: Estimate, evidence: Evidence) -> schema.Transfer | None:

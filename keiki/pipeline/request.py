@@ -22,7 +22,8 @@ class FitRequest:
 
     val, test: a path to data, or a share between 0 and 1. add: a path to further training data. time: column by which
     the newest part becomes the test set. near_copies: whether they stay on one side, like groups. options: of the
-    method, as JSON values. budget: seconds.
+    method, as JSON values. budget: seconds. device: what training runs on. source: a bundle folder or a file of weights
+    to start from, and source_digest what it is known by; old: labelled data of the task that it was made for.
     """
 
     data: str
@@ -38,11 +39,15 @@ class FitRequest:
     test: str | float | None = None
     method: str = "auto"
     backbone: str = "auto"
+    source: str | None = None
+    source_digest: str | None = None
+    old: str | None = None
     options: tuple[str, ...] = ()
     metric: str = "accuracy"
     positive: str | None = None
     controls: Controls = "quick"
     budget: float | None = None
+    device: str = "cpu"
     accuracy: float = 0.95
     seed: int = 0
     samples: bool = True
@@ -54,10 +59,9 @@ class FitRequest:
             raise OptionError(f"--near-copies must be together or apart, but got '{self.near_copies}'.")
         if not 0.5 <= self.accuracy < 1:
             raise OptionError(f"The wanted accuracy must lie in 0.5 to 1, but got {self.accuracy}.")
-        if self.budget is not None and self.method != "auto":
+        if self.old is not None and self.source is None:
             raise OptionError(
-                f"--budget decides whether --method auto tries fine-tuning; '{self.method}' takes its time.",
-                hint="Leave out one of the two.",
+                "--old asks what becomes of an old model, but no --from names one.", hint="Add --from RUN."
             )
 
     def to_json(self) -> dict[str, Any]:

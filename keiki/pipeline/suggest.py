@@ -30,7 +30,7 @@ from keiki.pipeline.request import FitRequest
 from keiki.pipeline.worklist import Suggestion
 from keiki.serving.columns import read_as_fitted
 
-OF_ITS_OWN = frozenset({"data", "out", "add"})  # a fit repeated with newly labelled items names these anew
+OF_ITS_OWN = frozenset({"data", "out", "add", "source_digest"})  # a fit repeated with newly labelled items has its own
 CHUNK = 1024  # items between two reports of progress
 NUMBERS = 2**24  # of features at a time: 64 MB
 KEPT_NUMBERS = 2**26  # of features in all: 256 MB; a larger pool is compared in fewer, random directions
@@ -174,6 +174,8 @@ def _wish(name: str, value: Any) -> Iterator[str]:
     """A wish as words of the command line."""
     if name == "samples":
         yield "--no-samples"
+    elif name == "source":
+        yield from ("--from", str(value))
     elif name == "options":
         yield from (word for each in value for word in ("--set", str(each)))
     else:

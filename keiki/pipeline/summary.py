@@ -15,6 +15,8 @@ from keiki.backbones.base import Backbone
 from keiki.core.files import digest
 from keiki.core.record import Record
 from keiki.data.task import Task
+from keiki.evaluation.report.start import Start
+from keiki.pipeline import starts, trained
 from keiki.pipeline.estimate import Estimate
 from keiki.pipeline.evidence import Evidence, unasked
 from keiki.pipeline.figures import in_items, items
@@ -37,6 +39,7 @@ def summarise(
     shop: Workshop,
     warnings: list[dict[str, str]],
     findings: Findings,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Everything in run.json but what is known only at the very end (see `finish`)."""
     final = estimate.final
@@ -72,12 +75,14 @@ def summarise(
             }
             for rival in evidence.controls()
         ],
+        "start": starts.to_json(start),
         "adaptation": {"decision": "not asked", "evidence": "", "method": ""},
         "thresholds": {"accept": evidence.threshold, "asked_accuracy": request.accuracy},
         "trainable_share": trainable_share(winner, shop),
+        **trained.block(final, shop),
         "warnings": warnings,
         "findings": {**findings.to_json(), "clusters": len(findings.clusters), "suspects": findings.n_suspects},
-        "notes": [*task.notes, *final.notes, *unasked(final), *evidence.test["notes"]],
+        "notes": [*task.notes, *starts.notes(start), *final.notes, *unasked(final), *evidence.test["notes"]],
         "candidates": final.table,
         "config": request.to_json(),
         "versions": versions(),

@@ -11,10 +11,12 @@ from keiki.data.folds import inner_folds
 from keiki.data.task import Index, Items, TrainView
 from keiki.methods.base import FloatArray, Method, make
 from keiki.nn.softmax import cross_entropy_per_item, softmax
+from keiki.selection.pacing import first_descent
 from keiki.selection.workshop import Outcome, Workshop
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
 TUNING = "lp-ft"
+AFTER, LEAST_AFTER = 0.15, 15.0  # share and seconds of a budget that are left for what comes after training
 REPEATS = 2  # of cross-fitting: one partition alone may flatter
 FEWEST_UNITS = 10  # items or groups; cross-fitting it leaves two folds out, one to judge and one to stop by
 
@@ -28,9 +30,21 @@ class Budget:
     share: int = 1
     start: float = field(default_factory=time.perf_counter)
 
+    tries: bool = True  # whether it is for `auto` to spend on trying fine-tuning
+
     @property
     def allows_tuning(self) -> bool:
-        return self.seconds is not None
+        return self.seconds is not None and self.tries
+
+    def deadline(self) -> float | None:
+        """When training in this selection has to end, on the clock of perf_counter; None: whenever it has converged.
+
+        Kept back is what evaluation, export and report take after it.
+        """
+        if self.seconds is None:
+            return None
+        kept_back = max(LEAST_AFTER, AFTER * self.seconds)
+        return time.perf_counter() + max(0.0, self.left() - kept_back / self.share)
 
     def left(self) -> float:
         """Seconds left for this selection."""
@@ -117,11 +131,11 @@ def gain_lower_bound(gains: FloatArray, groups: np.ndarray) -> float:
 
 def _seconds_of_one_fit(shop: Workshop, method: Method, view: TrainView) -> float:
     """Estimated from two timed training steps on a throw-away model."""
-    from keiki.methods.base import Descend
     from keiki.training.descent import Descent
-    from keiki.training.pace import Pace
 
-    model = method.build(method.bring(shop.backbone, shop.random), view.target, shop.bank)
-    phase = next(p for p in method.phases(model, view) if isinstance(p, Descend))
-    descent = Descent(phase, model.network, shop.random.child("timing"), Pace(threads=shop.plan.threads))
-    return phase.epochs * phase.feed.steps * descent.seconds_a_step()
+    backbone = method.bring(shop.backbone, shop.random)
+    model = method.build(backbone, view.target, shop.bank)
+    phase = first_descent(method, model, view)
+    pace = shop.pace(method, backbone, view)
+    descent = Descent(phase, model.network, shop.random.child("timing"), pace)
+    return phase.steps * descent.seconds_a_step()

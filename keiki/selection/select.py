@@ -60,7 +60,9 @@ def select(
             f"The {len(view)} training items lie in one group, so none can be kept apart to choose by.",
             hint="Add items of other groups; with --test DATA all groups at hand are for training.",
         )
-    outcomes = {method.name: shop.outcome(method, view, test) for method in (*transfer, *controls)}
+    compared = {method.name: shop.outcome(method, view, test) for method in controls}
+    shop.deadline = budget.deadline()  # what is left when all else is done goes to what trains
+    outcomes = {method.name: shop.outcome(method, view, test) for method in transfer} | compared
     notes: list[str] = []
     if budget.allows_tuning:
         found, note = try_tuning(shop, view, test, outcomes[transfer[0].name], budget)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,8 +22,12 @@ from keiki.core.record import Record
 from keiki.data.task import Items, TrainView
 from keiki.engines.plan import Plan
 from keiki.methods.base import FloatArray, Method, Model
+from keiki.selection.pacing import fastest_pace
 from keiki.training.checkpoint import Checkpoints
 from keiki.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from keiki.training.pace import Pace
 
 
 @dataclass
@@ -55,7 +59,9 @@ class Workshop:
     random: Randomness
     record: Record
     checkpoints: Path | None = None
-    decisions: Path | None = None  # a file that keeps what was decided by the clock
+    decisions: Path | None = None  # a JSON file, under whose key 'decided' stands what was decided by the clock
+    device: str = "cpu"
+    deadline: float | None = None  # on the clock of perf_counter: what trains then ends with its best so far
     seconds: dict[str, float] = field(default_factory=dict)
 
     def outcome(self, method: Method, view: TrainView, test: Items) -> Outcome:
@@ -90,11 +96,7 @@ class Workshop:
         backbone = method.bring(self.backbone, self.random)
         rows = self._rows(method, view.items)
         used = view if len(rows) == len(view) else view.subset(rows)
-        model = method.build(backbone, view.target, self.bank)
-        checkpoints = self._checkpoints(self.identity(method, backbone, view)) if method.gradient else None
-        threads = method.threads or self.plan.threads
-        trainer = Trainer(self.random.child(method.name), self.record, threads=threads, checkpoints=checkpoints)
-        trainer.run(method, model, used)
+        model = self._trained(method, backbone, used)
         answered = perf_counter()
         answers = self._answers(method, model, test)
         end = perf_counter()
@@ -109,6 +111,49 @@ class Workshop:
             (end - answered) / max(1, len(test)),
             model,
         )
+
+    def _trained(self, method: Method, backbone: Backbone, view: TrainView) -> Model:
+        """A model that was fitted, once more on all items where the method asks for that.
+
+        What is known of unseen items comes from the first fit, what ships from the second.
+        """
+        model = self._run(method, backbone, view)
+        again = method.refitted(model, view)
+        if again is None:
+            return model
+        whole = self._run(again, backbone, view)
+        if whole.facts["curves"][-1]["ended"] == "time":
+            return model  # what was found at leisure is better than what was cut short
+        whole.out_of_fold, whole.rehearsal = model.out_of_fold, model
+        curves = [{**each, "phase": f"{each['phase']}, all items"} for each in whole.facts.get("curves", [])]
+        whole.facts = {**model.facts, **whole.facts, "curves": [*model.facts["curves"], *curves]}
+        return whole
+
+    def _run(self, method: Method, backbone: Backbone, view: TrainView) -> Model:
+        model = method.build(backbone, view.target, self.bank)
+        if not method.gradient:
+            return Trainer(self.random.child(method.name), self.record).run(method, model, view)
+        trainer = Trainer(
+            self.random.child(method.name),
+            self.record,
+            pace=self.pace(method, backbone, view),
+            checkpoints=self._checkpoints(self.identity(method, backbone, view)),
+            out_of_time=lambda: self.deadline is not None and perf_counter() > self.deadline,
+        )
+        return trainer.run(method, model, view)
+
+    def pace(self, method: Method, backbone: Backbone, view: TrainView) -> Pace:
+        """How the steps of a fit are computed: timed once a run, because other ways give other last bits."""
+        from keiki.training.pace import Pace
+
+        plain = Pace(threads=method.threads or self.plan.threads, device=self.device)
+        if "control" in method.tags:
+            return plain
+        question = f"pace of {method.name} on {backbone.card.name}, {len(view)} items"
+        found = self.decided(
+            question, lambda: json.dumps(fastest_pace(method, backbone, view, self.bank, plain).to_json())
+        )
+        return Pace.from_json(json.loads(found))
 
     def identity(self, method: Method, backbone: Backbone, view: TrainView) -> str:
         """Digest of all that the fit of `method` on `view` depends on."""
@@ -132,10 +177,11 @@ class Workshop:
         """The answer of `decide`, which depends on the clock: asked once, and the same after a resume."""
         if self.decisions is None:
             return decide()
-        known: dict[str, str] = read_json(self.decisions) if self.decisions.is_file() else {}
+        plan: dict[str, Any] = read_json(self.decisions) if self.decisions.is_file() else {}
+        known: dict[str, str] = plan.setdefault("decided", {})
         if question not in known:
             known[question] = decide()
-            write_json(self.decisions, known)
+            write_json(self.decisions, plan)
         return known[question]
 
     def _facts(self, method: Method, backbone: Backbone, view: TrainView, test: Items) -> dict[str, str]:

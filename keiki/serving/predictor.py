@@ -19,10 +19,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Wish:
-    """What was asked of the answers besides the answers: accuracy among the accepted, level of the sets of classes."""
+    """What was asked of the answers besides the answers: accuracy among the accepted, level of the sets of classes,
+    and over how many views of a picture its probabilities are averaged."""
 
     accuracy: float | None = None
     set_level: float | None = None
+    augment: int | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -81,7 +83,7 @@ def rows(
 def _some(bundle: Bundle, inputs: Sequence[Input], wish: Wish) -> Iterator[Row]:
     places = [i for i, each in enumerate(inputs) if each.raw is not None]
     raws = [each.raw for each in inputs if each.raw is not None]
-    predictions = bundle.predict(raws, accuracy=wish.accuracy, set_level=wish.set_level)
+    predictions = bundle.predict(raws, accuracy=wish.accuracy, set_level=wish.set_level, augment=wish.augment)
     row_of = {place: row for row, place in enumerate(places)}
     for i, each in enumerate(inputs):
         if i not in row_of:

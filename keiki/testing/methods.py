@@ -5,6 +5,7 @@ A promise is a function of a playground and the name of a method; it fails with 
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -65,9 +66,16 @@ def build_leaves_pretrained_weights_as_they_were(ground: Playground, name: str) 
     model = ground.build(small(name))
     if model.network is None or not model.backbone.card.pretrained:
         return
-    fresh = model.backbone.module().state_dict()
-    for tensor, values in model.network.body.state_dict().items():
-        require(bool((values == fresh[tensor]).all()), f"'{tensor}' is as it was pretrained")
+    from keiki.engines.convert import relative_difference
+    from keiki.engines.torch import TorchEngine
+
+    fresh, body = model.backbone.module(), model.network.body
+    effective = _plain_state(body)
+    for tensor, values in fresh.state_dict().items():
+        require(bool((effective[tensor] == values).all()), f"'{tensor}' is as it was pretrained")
+    example, _ = model.backbone.examples(model.backbone.transforms()[model.transform_name])
+    difference = relative_difference(TorchEngine(body).run(example), TorchEngine(fresh).run(example))
+    require(difference <= 1e-6, "the network answers as the pretrained one, whatever was added to it")
 
 
 @CHECKS.add
@@ -97,20 +105,25 @@ def same_seed_same_bits(ground: Playground, name: str) -> None:
 
 @CHECKS.add
 def what_is_frozen_does_not_move(ground: Playground, name: str) -> None:
+    from keiki.nn.weight_changes import plain_name
+
     method = small(name)
     model = ground.build(method)
     if model.network is None:
         return
-    before = {n: t.clone() for n, t in model.network.state_dict().items()}
-    moving = _declared(method, model, ground)
+    before, moving = _plain_state(model.network), _declared(method, model, ground)
+    sizes = {n: p.numel() for n, p in model.network.named_parameters()}
     trained = ground.trained(name)
+    parameters = {n for n, _ in trained.network.named_parameters()}
+    free = {plain_name(each) for each in moving}
+    owners = {each.rpartition(".")[0] for each in free}
     for tensor, values in trained.network.state_dict().items():
-        owner = tensor.rpartition(".")[0]
-        if not any(each == tensor or each.rpartition(".")[0] == owner for each in moving):
+        if tensor not in free and (tensor in parameters or tensor.rpartition(".")[0] not in owners):
             require(bool((values == before[tensor]).all()), f"'{tensor}' is frozen and has not moved")
-    share = sum(p.numel() for n, p in trained.network.named_parameters() if n in moving)
-    total = sum(p.numel() for p in trained.network.parameters())
-    require(abs(trained.facts["trainable"] - share / total) < 1e-9, "the reported trainable share is true")
+    share = sum(sizes[each] for each in moving) / sum(sizes.values())
+    require(abs(trained.facts["trainable"] - share) < 1e-9, "the reported trainable share is true")
+    fitted = sum(sizes[each] for each in moving)
+    require(trained.trained_parameters() == fitted, "the number of trained parameters is true")
 
 
 @CHECKS.add
@@ -227,6 +240,15 @@ def _declared(method: Method, model: Any, ground: Playground) -> set[str]:
     names = {id(p): n for n, p in model.network.named_parameters()}
     phases = [p for p in method.phases(model, ground.view) if isinstance(p, Descend)]
     return {names[id(p)] for phase in phases for move in phase.moves for group in move.groups for p in group.parameters}
+
+
+def _plain_state(network: Any) -> dict[str, Any]:
+    """The state of a network whose weight changes are merged; the network itself stays as it is."""
+    from keiki.nn.weight_changes import merge
+
+    copied = copy.deepcopy(network)
+    merge(copied)
+    return {name: tensor.clone() for name, tensor in copied.state_dict().items()}
 
 
 def _fingerprint(model: Any) -> tuple[Any, ...]:

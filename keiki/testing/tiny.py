@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from keiki.backbones.base import Backbone, Card, Family, Stage
+from keiki.backbones.base import Backbone, Card, Family, SourceHead, Stage
 from keiki.backbones.stages import stages_of
 from keiki.core.errors import UnknownName
 from keiki.core.files import digest, sha256_bytes
@@ -16,12 +16,14 @@ from keiki.data.task import Dataset, Items, Modality, Part
 from keiki.data.transforms.base import Array, Transform
 from keiki.data.transforms.image import ImageTransform
 from keiki.data.transforms.text import TokenTransform
+from keiki.nn.linear import LinearHead
 
 if TYPE_CHECKING:
     from torch import nn
 
 CLASSES = ("blue", "green", "red")
 WIDTH = 16  # of both networks, as in tiny_networks
+SOURCE_CLASSES = 5
 BORN = 100  # seeds from here on stand for random weights
 WORDS = ("sky", "sea", "leaf", "grass", "rose", "fire", "the", "a", "is", "very")
 
@@ -31,7 +33,7 @@ class TinyVision(Backbone):
 
     def __init__(self, seed: int = 1) -> None:
         self.seed = seed
-        self.card = _card("tiny-vision", "image", seed, 3792)
+        self.card = _card("tiny:vision", "image", seed, 3792)
 
     def transforms(self) -> dict[str, Transform]:
         half = (0.5, 0.5, 0.5)
@@ -45,6 +47,9 @@ class TinyVision(Backbone):
 
     def stages(self) -> tuple[Stage, ...]:
         return stages_of(self.module())
+
+    def source_head(self) -> SourceHead | None:
+        return _source_head(self.seed)
 
     def examples(self, transform: Transform) -> tuple[dict[str, Array], dict[str, Array]]:
         pictures = np.random.default_rng(0).normal(size=(5, 3, 32, 32)).astype(np.float32)
@@ -60,11 +65,11 @@ class TinyVision(Backbone):
 
 
 class TinyText(Backbone):
-    """Mean of word vectors: input_ids and attention_mask (B, T) -> features (B, 16)."""
+    """Mean of word vectors behind two layers: input_ids and attention_mask (B, T) -> features (B, 16)."""
 
     def __init__(self, seed: int = 1) -> None:
         self.seed = seed
-        self.card = _card("tiny-text", "text", seed, 464)
+        self.card = _card("tiny:text", "text", seed, 800)
 
     def transforms(self) -> dict[str, Transform]:
         return {"tokens": TokenTransform(_tokenizer(), max_length=16, inputs=("input_ids", "attention_mask"))}
@@ -76,6 +81,9 @@ class TinyText(Backbone):
 
     def stages(self) -> tuple[Stage, ...]:
         return stages_of(self.module())
+
+    def source_head(self) -> SourceHead | None:
+        return _source_head(self.seed)
 
     def examples(self, transform: Transform) -> tuple[dict[str, Array], dict[str, Array]]:
         return _token_rows(2, 3), _token_rows(3, 5)
@@ -141,6 +149,15 @@ def _card(name: str, modality: Modality, seed: int, parameters: int) -> Card:
         language="English" if modality == "text" else "",
         pretrained=seed < BORN,
     )
+
+
+def _source_head(seed: int) -> SourceHead | None:
+    """A classifier of five classes that stands for the one of a pretraining; random weights have none."""
+    if seed >= BORN:
+        return None
+    rng = np.random.default_rng(seed)
+    head = LinearHead(rng.normal(size=(SOURCE_CLASSES, WIDTH)), rng.normal(size=SOURCE_CLASSES))
+    return SourceHead(tuple(f"source-{i}" for i in range(SOURCE_CLASSES)), head)
 
 
 def _picture(path: Path, label: str, rng: np.random.Generator) -> Path:

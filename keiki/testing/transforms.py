@@ -14,6 +14,8 @@ from keiki.backbones.base import FAMILIES, load
 from keiki.core.errors import UnreadableItem
 from keiki.data.task import Raw
 from keiki.data.transforms.base import TRANSFORMS, Array, Transform, restore
+from keiki.data.transforms.flipped import FlippedTransform
+from keiki.data.transforms.image import ImageTransform
 from keiki.testing.backbones import some_raws
 from keiki.testing.check import Checks, require
 
@@ -31,7 +33,7 @@ class Prepared:
 
 
 def used(folder: Path) -> Iterator[tuple[str, Prepared]]:
-    """Every transform of every backbone that can be opened here, by a name for people."""
+    """Every transform of every backbone that can be opened here, for pictures mirrored too, by a name for people."""
     broken = folder / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     for family in FAMILIES.values():
@@ -41,6 +43,8 @@ def used(folder: Path) -> Iterator[tuple[str, Prepared]]:
             bad: Raw = broken if backbone.card.modality == "image" else "  "
             for way, transform in backbone.fitted(raws).transforms().items():
                 yield f"{name} {way}", Prepared(transform, raws, bad, folder)
+                if isinstance(transform, ImageTransform):
+                    yield f"{name} {way} flipped", Prepared(FlippedTransform(transform), raws, bad, folder)
 
 
 def check_transform(ground: Prepared) -> None:

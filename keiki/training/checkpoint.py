@@ -1,11 +1,13 @@
 """Checkpoints: whole or absent, recognised when damaged, bound to one plan, method and data.
 
-A checkpoint is a folder `NNNNNN` with state.safetensors (arrays) and state.json (plain values and the SHA-256 of the
-arrays). The newest sound one is used; damaged ones are passed over with a word in the log.
+A checkpoint is a folder `NNNNNN` with state.safetensors (arrays) and state.json (plain values, the SHA-256 of the
+arrays, and a digest of all that stands in it). The newest sound one is used; damaged ones are passed over with a word in
+the log.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
-from keiki.core.files import read_json, sha256_file, write_json, writing_folder
+from keiki.core.files import digest, read_json, sha256_file, write_json, writing_folder
 from keiki.core.record import Record
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -42,10 +44,13 @@ class Checkpoints:
     def save(self, number: int, arrays: Arrays, values: Mapping[str, Any]) -> None:
         """Write checkpoint `number`; older ones but one go."""
         with writing_folder(self.folder / f"{number:06d}") as folder:
-            plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # keeps arrays without axes so
+            plain = {
+                name: np.asarray(array, order="C") for name, array in arrays.items()
+            }  # keeps arrays without axes so
             save_file(plain, folder / "state.safetensors")
-            digest = sha256_file(folder / "state.safetensors")
-            write_json(folder / "state.json", {"identity": self.identity, "sha256": digest, "values": dict(values)})
+            sha256 = sha256_file(folder / "state.safetensors")
+            content = {"identity": self.identity, "sha256": sha256, "values": dict(values)}
+            write_json(folder / "state.json", _sealed(content))
         for old in self._folders()[:-KEPT]:
             shutil.rmtree(old)
 
@@ -64,8 +69,8 @@ class Checkpoints:
 
     def _read(self, folder: Path) -> State | None:
         try:
-            values = read_json(folder / "state.json")
-            sound = values["identity"] == self.identity and values["sha256"] == sha256_file(
+            content = _opened(read_json(folder / "state.json"))
+            sound = content["identity"] == self.identity and content["sha256"] == sha256_file(
                 folder / "state.safetensors"
             )
         except (OSError, ValueError, KeyError, TypeError) as problem:
@@ -74,7 +79,23 @@ class Checkpoints:
         if not sound:
             self.record.event("checkpoint damaged", folder=folder.name, reason="its digest does not match")
             return None
-        return State(load_file(folder / "state.safetensors"), values["values"])
+        return State(load_file(folder / "state.safetensors"), content["values"])
 
     def _folders(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]" * 6)) if self.folder.is_dir() else []
+
+
+def _sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with their digest, taken of what reading them will give."""
+    plain = json.loads(json.dumps(content, allow_nan=False))
+    return {**plain, "digest": digest(plain)}
+
+
+def _opened(sealed: Any) -> dict[str, Any]:
+    """What was sealed; raises ValueError where it is not what was written."""
+    if not isinstance(sealed, dict):
+        raise ValueError("it holds no object")
+    content = {name: value for name, value in sealed.items() if name != "digest"}
+    if sealed.get("digest") != digest(content):
+        raise ValueError("the digest of its values does not match")
+    return content

@@ -97,10 +97,10 @@ class Descent:
             try:
                 if self.epoch == self.position == 0 and not self.curve:
                     self._judge({})
-                while not self.ending and self.epoch < self.phase.epochs and not self._exhausted:
+                while not self.ending and self.epoch < self._last and not self._exhausted:
                     self._one_epoch(after_step)
                     after_epoch(self)
-                self.ending = self.ending or ("epochs" if self.epoch >= self.phase.epochs else "patience")
+                self.ending = self.ending or ("epochs" if self.epoch >= self._last else "patience")
                 self._settle()
             finally:
                 self.network.eval()
@@ -156,6 +156,10 @@ class Descent:
             self.average.restore(_under(state.arrays, "average/"), inside["averaged"])
         for number, optimizer in enumerate(self.optimizers):
             optimizer.restore(inside["steps"][number], _under(state.arrays, f"optimizer/{number}/"))
+
+    @property
+    def _last(self) -> int:
+        return self.phase.epochs if self.phase.until is None else min(self.phase.until, self.phase.epochs)
 
     @property
     def _exhausted(self) -> bool:

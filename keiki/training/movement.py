@@ -26,7 +26,8 @@ from keiki.nn.weight_changes import plain_name
 
 HEAD = "head of the task"
 BODY = "body."  # prefix of the pretrained part among the network's parameters
-OUTSIDE = "beside the stages"  # what was added to no stage
+HEADS = ("neck.", "head.")  # of the task
+OUTSIDE = "beside the stages"  # what was added to no stage: a second head, for instance
 STATISTICS = ("running_mean", "running_var")
 Squares = tuple[float, float]  # of the way, and of the place where it began
 
@@ -52,9 +53,11 @@ def movement(model: Model) -> dict[str, Any]:
         weights = _way(body, source, stage_parameters(source, stage))
         total = (total[0] + weights[0], total[1] + weights[1])
         stages.append(_line(stage.name, counts.of(here), weights, _statistics(body, source, stage.modules)))
+    head = {name for name in sizes if name.startswith(HEADS)}
+    left |= set(sizes) - own - head
     if left:
         stages.append(_line(OUTSIDE, counts.of(left)))
-    stages.append(_line(HEAD, counts.of(set(sizes) - own)))
+    stages.append(_line(HEAD, counts.of(head)))
     names = sorted(name.removeprefix(BODY) for name in added)
     return {"stages": stages, "added": names, "distance": math.sqrt(total[0]), "relative": _relative(total)}
 
@@ -113,9 +116,7 @@ def _way(body: nn.Module, source: nn.Module, names: Iterable[str]) -> Squares:
 
 def _statistics(body: nn.Module, source: nn.Module, modules: tuple[str, ...]) -> Squares | None:
     names = [
-        name
-        for name, _ in source.named_buffers()
-        if name.rpartition(".")[2] in STATISTICS and _within(name, modules)
+        name for name, _ in source.named_buffers() if name.rpartition(".")[2] in STATISTICS and _within(name, modules)
     ]
     return _way(body, source, names) if names else None
 

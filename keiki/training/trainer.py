@@ -60,12 +60,17 @@ class Trainer:
         if state is not None:
             model.restore(state.arrays, state.values["model"])
             inside = state.values.get("inside")
-            self.record.event("resumed", phases_done=state.values["phases_done"], epoch=inside["epoch"] if inside else 0)
-        return self._phases(method, model, view, state, proof)
+            self.record.event(
+                "resumed", phases_done=state.values["phases_done"], epoch=inside["epoch"] if inside else 0
+            )
+        self._phases(method, model, view, state, proof)
+        if "moved" in model.facts:
+            from keiki.training.movement import movement
 
-    def _phases(
-        self, method: Method, model: Model, view: TrainView, state: State | None, proof: Proof | None
-    ) -> Model:
+            model.facts["movement"] = movement(model)
+        return model
+
+    def _phases(self, method: Method, model: Model, view: TrainView, state: State | None, proof: Proof | None) -> Model:
         done = state.values["phases_done"] if state else 0
         for number, phase in enumerate(method.phases(model, view)):
             if number < done:

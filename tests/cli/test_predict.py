@@ -125,7 +125,7 @@ def test_a_damaged_bundle_is_refused(text_bundle: Path, tmp_path: Path, capsys: 
     assert "fit again" in told
 
 
-@pytest.mark.parametrize("kind", ["image", "text", "table"])
+@pytest.mark.parametrize("kind", ["image", "views", "text", "table"])
 def test_predict_imports_nothing_heavy(
     kind: str, image_bundle: Path, text_bundle: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -133,6 +133,7 @@ def test_predict_imports_nothing_heavy(
     rows.write_text("message\na phone is here\na red apple is there\n")
     arguments = {
         "image": [str(image_bundle), str(pictures / "red" / "0.png")],
+        "views": [str(image_bundle), str(pictures / "red" / "0.png"), "--augment", "12"],
         "text": [str(text_bundle), "a red apple"],
         "table": [str(text_bundle), str(rows), "--input", "message", "--set-level", "0.5", "--accuracy", "0.6"],
     }[kind]
@@ -216,3 +217,25 @@ def test_a_table_is_read_by_the_columns_of_the_fit(tmp_path: Path, capsys: pytes
     assert "this time it is column 'message', as was asked" in answers[2][1]
     assert main(["predict", str(tmp_path / "b"), ""]) == 2
     assert "Input 1 of 1 is empty" in capsys.readouterr().err
+
+
+def test_several_views_are_averaged(image_bundle: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = str(pictures / "red" / "0.png")
+    assert main(["predict", str(image_bundle), photo, "--augment", "12", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["thresholds"]["views"] == 12
+    assert told["predictions"][0]["label"] == "red"
+    assert main(["predict", str(image_bundle), photo, "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert "views" not in plain["thresholds"]
+    assert plain["thresholds"]["accept"] == told["thresholds"]["accept"]
+    assert plain["predictions"][0]["probability"] != told["predictions"][0]["probability"]
+
+
+def test_views_that_cannot_be_had_are_refused(
+    image_bundle: Path, text_bundle: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(text_bundle), "a red apple", "--augment", "4"]) == 2
+    assert "this model takes texts" in capsys.readouterr().err
+    assert main(["predict", str(image_bundle), str(pictures), "--augment", "99"]) == 2
+    assert "1 to 12 views" in capsys.readouterr().err

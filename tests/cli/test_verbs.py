@@ -81,7 +81,38 @@ def test_methods_are_listed_from_the_registry(capsys: pytest.CaptureFixture[str]
     found = as_json(capsys, "methods")
     assert [each["name"] for each in found["methods"]] == METHODS.names()
     assert main(["methods"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(METHODS.names()) + 1
+    lines = capsys.readouterr().out.splitlines()
+    families = [line for line in lines[1:] if not line.startswith(" ")]
+    assert sorted(line.split()[0] for line in lines if line.startswith(" ")) == METHODS.names()
+    assert set(families) == {kind.family for kind in METHODS.values()}
+    assert families[-1] == "control"
+
+
+def test_a_method_stands_under_its_family_with_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    family = ""
+    for line in capsys.readouterr().out.splitlines()[1:]:
+        if not line.startswith(" "):
+            family = line
+            continue
+        kind = METHODS.get(line.split()[0])
+        assert kind.family == family
+        assert kind.title in line
+        assert all(need in line for need in kind.needs)
+
+
+def test_options_of_its_own_stand_apart_and_fit_the_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full fine-tuning starts otherwise than the rest of its kind, and shares all else."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["methods", "full-finetune"]) == 0
+    _, own, shared = capsys.readouterr().out.split("(--set OPTION=VALUE):\n")
+    assert [line.split()[0] for line in own.splitlines() if line.startswith("  ") and line[2] != " "] == ["start"]
+    assert "  learning_rate  " in shared
+    assert max(map(len, shared.splitlines())) <= 80
+    assert main(["methods", "linear-probe"]) == 0
+    assert "shares with" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", METHODS.names())

@@ -70,6 +70,7 @@ def test_only_the_held_back_fold_has_honest_answers(ground: Playground) -> None:
         ("head_rate", float("nan")),
         ("weight_decay", -0.1),
         ("warmup_ratio", 1.5),
+        ("label_smoothing", -0.1),
         ("clip_norm", float("inf")),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from keiki.evaluation.intervals import Interval
 from keiki.methods.base import METHODS
 from keiki.metrics.base import METRICS
-from keiki.pipeline.evidence import Rival, _weakness, admitted
+from keiki.pipeline.evidence import Rival, _weakness, admitted, is_without_transfer
 
 
 def facts(*losses: float) -> dict[str, object]:
@@ -87,3 +87,15 @@ def test_less_loss_leads() -> None:
 def test_without_a_value_a_control_stays_out() -> None:
     nothing = rival("thumbnail-cnn", float("nan"), "f1 has no value for its answers")
     assert judged(rival("majority", 0.3), nothing)["thumbnail-cnn"] == (nothing.weak, None)
+
+
+def test_another_start_is_no_control_of_transfer() -> None:
+    """However good it is, and however its loss was falling: it carries pretrained knowledge itself."""
+    found = judged(
+        rival("majority", 0.3), rival("thumbnail-cnn", 0.62, FALLING), rival("public-start", 0.95),
+        rival("histogram-logistic", 0.6),
+    )  # fmt: skip
+    assert found["thumbnail-cnn"] == (None, FALLING)  # it leads those without transfer
+    assert not is_without_transfer(METHODS.get("public-start")())
+    assert is_without_transfer(METHODS.get("tfidf-logistic")())
+    assert not is_without_transfer(METHODS.get("linear-probe")())

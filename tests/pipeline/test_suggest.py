@@ -308,10 +308,17 @@ ASKED = FitRequest(
     samples=False,
 )
 HASTY = FitRequest(data="/photos", budget=90.5)  # stands beside no method
+STARTED = FitRequest(data="/photos", source="own.safetensors", source_digest=sha256_bytes(b"weights"), old="/old")
 
 
-@pytest.mark.parametrize("asked", [ASKED, HASTY, FitRequest(data="/photos")])
-def test_the_next_command_asks_for_the_same_again(asked: FitRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asked", [ASKED, HASTY, STARTED, FitRequest(data="/photos")])
+def test_the_next_command_asks_for_the_same_again(
+    asked: FitRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if asked.source is not None:
+        (tmp_path / asked.source).write_bytes(b"weights")
+        asked = replace(asked, source=str((tmp_path / asked.source).resolve()))
+
     class Heard(Exception):
         pass
 
@@ -328,7 +335,7 @@ def test_the_next_command_asks_for_the_same_again(asked: FitRequest, monkeypatch
 
 def test_a_wish_of_a_fit_that_is_new_reaches_the_next_command() -> None:
     told = {name for name, value in asdict(ASKED).items() if value != FitRequest.__dataclass_fields__[name].default}
-    assert {field.name for field in fields(FitRequest)} - told == {"budget"}
+    assert {field.name for field in fields(FitRequest)} - told == {"budget", "source", "source_digest", "old"}
 
 
 def test_what_was_not_asked_for_is_not_said() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keiki.core.files import read_json, write_json
 from keiki.core.record import Record
 from keiki.training.checkpoint import KEPT, Checkpoints, State
 
@@ -82,3 +83,23 @@ def test_what_a_killed_writer_left_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / IDENTITY[:16] / ".part-xyz").mkdir()
     assert kept.newest().values == {"number": 0}
     assert kept.events == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["values"].update(number=7),
+        lambda content: content.pop("values"),
+        lambda content: content.update(values=[]),
+        lambda content: content.update(digest="0" * 64),
+    ],
+)
+def test_values_that_are_not_what_was_written_are_passed_over(change: Any, tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    kept.fill(2)
+    path = tmp_path / IDENTITY[:16] / "000001" / "state.json"
+    content = read_json(path)
+    change(content)
+    write_json(path, content)
+    assert kept.newest().values == {"number": 0}
+    assert [event["event"] for event in kept.events] == ["checkpoint damaged"]

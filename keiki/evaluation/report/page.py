@@ -18,7 +18,18 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from keiki.evaluation.report import advice, charts, confusion, curves, heat, scatter, sentences, words
+from keiki.evaluation.report import (
+    advice,
+    charts,
+    confusion,
+    curves,
+    heat,
+    movement,
+    scatter,
+    sentences,
+    start_words,
+    words,
+)
 from keiki.evaluation.report.reading import from_json
 from keiki.evaluation.report.schema import ClassResult, Mistake, Report
 
@@ -75,6 +86,8 @@ def _sections(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
         "data": ("Data", True),
     }
     made = {
+        "start": ("Your model", report.start),
+        "moved": ("What moved", report.moved),
         "curves": ("Curves", report.paths or report.training),
         "tried": ("Tried and lost", True),
         "cost": ("Cost", True),
@@ -107,6 +120,8 @@ def environment() -> jinja2.Environment:
         sentences=sentences,
         charts=charts,
         curves=curves,
+        movement=movement,
+        start_words=start_words,
         advice=advice,
         shade=heat.shade,
         shades=heat.shades,

@@ -5,12 +5,14 @@
     ├── headline    how good         (first.py) ┐
     ├── usability   can I use it     (first.py) │
     ├── transfer    did it help      (first.py) │ the first screen, in this order
+    ├── start       a model of the user's own to start from   (start.py) │
     ├── warnings    what to watch, with remedy  │
     ├── mistakes    the most confident ones     │
     ├── next_steps  three commands              ┘
     ├── findings    copies, doubtful labels, leak, shift, hints               (insight.py)
     ├── slices, learning, map, risk                                           (insight.py)
     ├── metrics, confusion, reliability, per_class, paths, training
+    ├── moved       what fine-tuning moved, how far, at what cost          (moved.py)
     ├── selection   what was tried and lost, and the rule
     ├── cost        seconds, memory, sizes
     └── model, usage, provenance
@@ -32,8 +34,10 @@ from keiki.evaluation.report.first import Partly as Partly
 from keiki.evaluation.report.first import Transfer as Transfer
 from keiki.evaluation.report.first import Unreached as Unreached
 from keiki.evaluation.report.first import Usability as Usability
+from keiki.evaluation.report.moved import Moved as Moved
 from keiki.evaluation.report.part import Interval as Interval
 from keiki.evaluation.report.part import Part as Part
+from keiki.evaluation.report.start import Start as Start
 
 SCHEMA = 1
 
@@ -328,6 +332,8 @@ class Report(Part):
     learning: insight.LearningCurve | None = None
     map: insight.Map | None = None
     risk: insight.RiskCurve | None = None
+    moved: Moved | None = None
+    start: Start | None = None
 
 
 def to_json(report: Report) -> dict[str, Any]:

@@ -5,7 +5,7 @@ One home for every phrase that judges, so that page, terminal and model card can
 
 from __future__ import annotations
 
-from keiki.evaluation.report import advice, words
+from keiki.evaluation.report import advice, start_words, words
 from keiki.evaluation.report.schema import ClassCount, Headline, Report, Task, Transfer, Usability, Warning
 
 SHOWN_CLASSES = 3  # that are named in a sentence
@@ -233,13 +233,18 @@ def mistakes(
 
 
 def closing_lines(report: Report, page: str) -> tuple[str, ...]:
-    """The last lines of `keiki fit`: how good, did transfer help, what to watch, where the report is, what next."""
+    """The last lines of `keiki fit`: how good, did transfer help, what to watch, where the report is, what next.
+
+    Where the fit started from a model of the user's own, a line of its own says what that was worth.
+    """
     noun = report.task.noun
     lines = [headline(report.headline, noun)]
     lines.append(
         transfer_sentence(report.transfer) if report.transfer else f"did pretraining help: {no_transfer(noun)}"
     )
     more = advice.unwarned(report) if len(report.warnings) < 3 else ""
+    if report.start:
+        lines.append(start_words.start(report.start))
     found = "; ".join(each for each in (watch(report.warnings), more) if each)
     if found:
         lines.append(f"watch: {found}")

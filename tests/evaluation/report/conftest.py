@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from keiki.evaluation.report import insight
+from keiki.evaluation.report.moved import Choice, Moved, Piece, Probe, Still
 from keiki.evaluation.report.schema import (
     Candidate,
     ChartRow,
@@ -595,6 +596,51 @@ def hundred_classes() -> Report:
     return report(run="birds-1", names=names, n=3000, accuracy=0.83)
 
 
+def tuned() -> Report:
+    """A fine-tuned network of which the last six parts moved."""
+    base = report(run="photos-2")
+    names = ("stem", *(f"blocks.{i}" for i in range(15)), "blocks.15.a_rather_long_name_of_a_part", "head")
+    sizes = [896, *(5000 * (i + 1) for i in range(15)), 321_000, 412_160]
+    pieces = tuple(
+        Piece(
+            name=name,
+            parameters=size,
+            moving=size if i >= 12 else 0,
+            relative=0.0 if i < 12 else 0.0213 / (18 - i),
+            statistics=0.0 if i < 12 else 0.051,
+        )
+        for i, (name, size) in enumerate(zip(names, sizes, strict=True))
+    )
+    return dataclasses.replace(
+        base,
+        moved=Moved(
+            method="linear probe, then fine-tuning",
+            shipped=True,
+            pieces=pieces,
+            n_moved=6,
+            head=7686,
+            fitted=1_187_846,
+            share=0.3512,
+            seconds=41.3,
+            descending=38.7,
+            in_all=412.0,
+            epochs=9,
+            steps=108,
+            stopped="patience",
+            frozen=Still(tensors=171, parameters=2_190_000, before="ab12" * 16, after="ab12" * 16),
+            recipe=(
+                Choice(option="learning_rate", value=0.0001, why="under 20 a class and a probe at 88 %: small steps"),
+                Choice(option="freeze", value="-6", why="300 items: the last third moves, from cached activations"),
+                Choice(option="epochs", value=20, why="as asked"),
+                Choice(option="head", value="linear"),
+            ),
+            pace={"precision": "bf16", "threads": 2, "channels_last": True, "device": "cpu", "pieces": 2},
+            boundary={"stages": 12, "variants": 4, "bytes": 25_800_000, "why_not": ""},
+            probe=Probe(seconds=0.62, gain=around(0.041, 0.024), n=60),
+        ),
+    )
+
+
 def hostile() -> Report:
     """Names that try to break out, run right to left, are not Latin, or do not end."""
     names = (HOSTILE, "تفاحة خضراء", "りんごの黒星病", "W" * 300, "a very long name of a class " * 8, "🍏 apfel")
@@ -636,6 +682,13 @@ def hostile() -> Report:
                 insight.Slice(name=HOSTILE, n=9, score=wilson(4, 9), p_value=0.01, weak=True),)),),
         ),
         learning=dataclasses.replace(_learning(), model=HOSTILE, more_labels=None, why_not=HOSTILE),
+        moved=Moved(
+            method=HOSTILE, shipped=False, pieces=(Piece(name=HOSTILE, parameters=5, moving=0),), n_moved=0, head=3,
+            fitted=3, share=0.375, seconds=2, stopped=HOSTILE,
+            recipe=(Choice(option=HOSTILE, value=HOSTILE, why=HOSTILE),),
+            frozen=Still(tensors=1, parameters=5, before=HOSTILE, after="another"), pace={"precision": HOSTILE},
+            boundary={"why_not": HOSTILE, HOSTILE: HOSTILE},
+        ),
     )  # fmt: skip
 
 
@@ -659,6 +712,7 @@ ALL: dict[str, Callable[[], Report]] = {
     "nothing_wrong": nothing_wrong,
     "nothing_found": nothing_found,
     "hundred": hundred_classes,
+    "tuned": tuned,
     "hostile": hostile,
 }
 

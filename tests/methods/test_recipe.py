@@ -1,0 +1,65 @@
+"""The recipe fills in what is 'auto', says why, and touches nothing that was set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from keiki.core.options import rows
+from keiki.methods.base import METHODS
+from keiki.methods.fine_tune import FineTune
+from keiki.methods.freezing import first_moving
+from keiki.methods.recipe import Size, settle
+
+SIZES = [(5, 2), (40, 20), (300, 16), (2000, 10), (60_000, 10)]
+
+
+@pytest.mark.parametrize(("items", "classes"), SIZES)
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_every_number_lies_in_its_range_and_has_a_reason(items: int, classes: int, modality: str) -> None:
+    size = Size(items, classes, modality, 18)  # type: ignore[arg-type]
+    settled, told = settle(FineTune.Config(), size)
+    names = {row.name: row for row in rows(FineTune.Config)}
+    assert {"epochs", "learning_rate", "head_rate", "batch_size", "freeze"} <= told.keys()
+    for name, found in told.items():
+        assert getattr(settled, name) == found["value"] != "auto"
+        assert found["why"]
+        search = names[name].search
+        assert search is None or search.contains(found["value"]), name
+    first_moving(settled.freeze, [str(i) for i in range(18)])
+
+
+@pytest.mark.parametrize(
+    "own", [{"epochs": 3}, {"learning_rate": 0.01}, {"head_rate": 0.5}, {"batch_size": 7}, {"freeze": "none"}]
+)
+def test_what_was_set_stays_and_is_not_told_as_the_recipes(own: dict[str, object]) -> None:
+    settled, told = settle(FineTune.Config(**own), Size(300, 16, "image", 18))
+    for name, value in own.items():
+        assert getattr(settled, name) == value
+        assert name not in told
+
+
+def test_the_rate_follows_the_depth_that_was_set() -> None:
+    whole, _ = settle(FineTune.Config(freeze="none"), Size(300, 16, "image", 18))
+    part, _ = settle(FineTune.Config(freeze="-3"), Size(300, 16, "image", 18))
+    assert float(whole.learning_rate) < float(part.learning_rate)
+
+
+def test_more_items_a_class_open_more_stages() -> None:
+    stages = [str(i) for i in range(18)]
+    depths = [
+        first_moving(settle(FineTune.Config(), Size(n, 10, "image", 18))[0].freeze, stages) for n in (50, 1000, 60_000)
+    ]
+    assert depths == sorted(depths, reverse=True)
+    assert depths[-1] == 0
+
+
+def test_without_auto_nothing_is_changed() -> None:
+    for _, kind in METHODS.items():
+        config = kind.Config()
+        if hasattr(config, "epochs") and kind is not FineTune:
+            settled, told = settle(config, Size(300, 16, "image", 18))
+            assert settled == config
+            assert told == {}
+            assert settle(replace(config, epochs="auto"), Size(300, 16, "image", 18))[1].keys() == {"epochs"}
