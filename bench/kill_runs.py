@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,24 +106,31 @@ class Running:
 
     def wait(self) -> None:
         """Wait for its end; raises where it fails, with its last words."""
-        try:
+        with self._ours():
             _, status = os.waitpid(self.pid, 0)
-        except BaseException:
-            os.killpg(self.pid, signal.SIGKILL)  # we are ended ourselves
-            raise
         if os.waitstatus_to_exitcode(status) != 0:
             said = self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
             raise Failed(f"ended with {os.waitstatus_to_exitcode(status)}: {said}")
 
     def kill_after(self, seconds: float) -> bool:
         """Send SIGKILL to its whole group when it has run so long; False where it ended before."""
-        while (left := self.start + seconds - time.perf_counter()) > 0:
-            if os.waitpid(self.pid, os.WNOHANG)[0]:
-                return False
-            time.sleep(min(left, 0.005))
-        os.killpg(self.pid, signal.SIGKILL)
-        _, status = os.waitpid(self.pid, 0)
+        with self._ours():
+            while (left := self.start + seconds - time.perf_counter()) > 0:
+                if os.waitpid(self.pid, os.WNOHANG)[0]:
+                    return False
+                time.sleep(min(left, 0.005))
+            os.killpg(self.pid, signal.SIGKILL)
+            _, status = os.waitpid(self.pid, 0)
         return os.WIFSIGNALED(status)
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """What we started does not outlive us."""
+        try:
+            yield
+        except BaseException:
+            os.killpg(self.pid, signal.SIGKILL)
+            raise
 
 
 class Failed(Exception):
@@ -170,7 +178,7 @@ def train(work: Work, home: Path) -> None:
     asked = Request(input="text", label="label") if texts else None
     path = work.data / "train.csv" if texts else work.data
     task = load_task(path, test=work.data / "test.csv" if texts else None, request=asked)
-    plan, record = make_plan(), Record(home / "log.jsonl")
+    plan, record = make_plan(threads=1), Record(home / "log.jsonl")
     bank = FeatureBank(Cache(home / "cache"), plan, record)
     bank.register(task.items)
     kind = REGISTRY.get(work.method)
@@ -215,7 +223,7 @@ def start_cli(work: Work, home: Path, resume: bool) -> Running:
             stdout=out,
             stderr=out,
             start_new_session=True,
-            env={**os.environ, "KEIKI_CACHE": str(home / "cache")},
+            env={**os.environ, "KEIKI_CACHE": str(home / "cache"), "OMP_WAIT_POLICY": "PASSIVE"},
         )
     process.returncode = 0  # we wait for it ourselves
     return Running(process.pid, log)

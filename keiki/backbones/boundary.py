@@ -242,12 +242,12 @@ class Boundary:
 
 
 class _Rows:
-    """One shard of activations, held open against eviction for as long as this object lives."""
+    """One shard of activations, mapped: it can be read on even if the cache drops the entry meanwhile."""
 
     def __init__(self, held: Held) -> None:
-        self._held = held
-        self._values: Floats = held.array(VALUES)
-        self._ends = np.array(held.array(ENDS))
+        with held:
+            self._values: Floats = held.array(VALUES)
+            self._ends = np.array(held.array(ENDS))
 
     def of(self, row: int) -> Floats:
         return self._values[int(self._ends[row - 1]) if row else 0 : int(self._ends[row])]

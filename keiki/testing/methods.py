@@ -127,6 +127,18 @@ def what_is_frozen_does_not_move(ground: Playground, name: str) -> None:
 
 
 @CHECKS.add
+def from_a_kept_boundary_it_ends_where_it_does_without(ground: Playground, name: str) -> None:
+    if "freeze" not in {row.name for row in rows(METHODS.get(name).Config)}:
+        return
+    kept, plain = (ground.train(small(name, freeze="1", boundary=how)) for how in ("auto", "off"))
+    if METHODS.get(name).modalities and kept.boundary is not None:
+        require(not kept.boundary.why_not, f"the tiny backbones can be cut, but {kept.boundary.why_not}")
+    ours, theirs = kept.logits(ground.test), plain.logits(ground.test)
+    gap = float(np.abs(ours - theirs).max()) / max(float(np.abs(theirs).max()), 1e-12)
+    require(gap < 1e-3, f"begun at a kept boundary it answers as from the beginning, but for {gap:.0e}")
+
+
+@CHECKS.add
 def stopped_anywhere_and_resumed_equals_uninterrupted(ground: Playground, name: str) -> None:
     if not METHODS.get(name).gradient:
         return

@@ -96,11 +96,11 @@ def easy_vectors(n_each: int = 12, seed: int = 0) -> Dataset:
     return Dataset("easy", vector_items(as_rows(values, "easy").matrix, ids), labels, parts)
 
 
-def small(name: str) -> Method:
-    """The method `name` with as little work as shows whether it keeps its promises."""
+def small(name: str, **options: object) -> Method:
+    """The method `name` with as little work as shows whether it keeps its promises, and further options."""
     kind = METHODS.get(name)
     names = {row.name for row in _rows(kind)}
-    values = {"epochs": 4, "learning_rate": 3e-3, "head_rate": 3e-2, "batch_size": 8, "patience": 4}
+    values = {"epochs": 4, "learning_rate": 3e-3, "head_rate": 3e-2, "batch_size": 8, "patience": 4, **options}
     return kind(kind.Config.from_json({key: value for key, value in values.items() if key in names}))
 
 
