@@ -1,7 +1,7 @@
-"""Activations at the border of what is frozen: computed once by the fast engine, kept in the cache, read batch by batch.
+"""Activations at the border of what is frozen: computed once, kept in the cache, read batch by batch.
 
 The border is a stage; what lies below it never moves, so its answer for an item (the clean one, and each of some
-augmented variants) is the same in every epoch. Shards are those of the feature bank, so folds and later fits share them.
+augmented variants) is the same in every epoch. Shards are those of the feature bank: folds and later fits share them.
 """
 
 from __future__ import annotations

@@ -230,13 +230,14 @@ class Task:
 class Batch:
     """Arrays on their way into a network: named inputs (B, ...), labels (B,), and the items' positions (B,).
 
-    partners (B,): the row of this batch that each row was mixed with; shares (B,): the share of the row's own label,
-    the rest is the partner's, so that loss = share * l(label) + (1 - share) * l(label of the partner). Both are None
-    where nothing was mixed.
+    partners (B,): the row of this batch that each row was mixed with; others (B,): its label; shares (B,): the share of
+    the row's own label, the rest is the partner's, so that loss = share * l(label) + (1 - share) * l(other label). All
+    three are None where nothing was mixed.
     """
 
     inputs: dict[str, npt.NDArray[np.generic]]
     labels: Index
     positions: Index
     partners: Index | None = None
+    others: Index | None = None
     shares: npt.NDArray[np.float32] | None = None

@@ -85,8 +85,9 @@ class Descend:
     Every step plays the moves in order on one batch of the feed. `validate` (lower is better), if given, is asked
     before the first epoch and after each: the best state is kept, and `patience` epochs without a better one end it.
 
-    until: epochs after which it ends all the same; the schedule is that of all `epochs`. wake: what wakes the next sleeping groups: every epoch that ends, or `patience` epochs without a better score; while
-    any sleeps nothing ends the phase, and with each wake-up patience begins anew. ema: the weights that are validated and kept are a running
+    until: epochs after which it ends all the same; the schedule is that of all `epochs`. wake: what wakes the next
+    sleeping groups: every epoch that ends, or `patience` epochs without a better score; while any sleeps nothing ends
+    the phase, and with each wake-up patience begins anew. ema: the weights that are validated and kept are a running
     mean of those that are trained, with this decay; 0 keeps the trained ones. still: a BatchNorm keeps its statistics
     even where its own weights move.
     """

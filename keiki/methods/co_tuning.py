@@ -86,10 +86,10 @@ def wanted(table: Tensor, seen: Seen) -> Tensor:
     import torch
 
     rows = table[seen.labels]
-    if seen.batch.partners is None or seen.batch.shares is None:
+    if seen.batch.others is None or seen.batch.shares is None:
         return rows
-    partners, shares = (torch.from_numpy(array).to(rows.device) for array in (seen.batch.partners, seen.batch.shares))
-    return shares[:, None] * rows + (1 - shares[:, None]) * rows[partners]
+    others, shares = (torch.from_numpy(array).to(rows.device) for array in (seen.batch.others, seen.batch.shares))
+    return shares[:, None] * rows + (1 - shares[:, None]) * table[others]
 
 
 def relate(model: Model, view: TrainView, how: str) -> None:

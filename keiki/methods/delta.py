@@ -151,7 +151,7 @@ class Watch:
 
         maps: dict[str, Tensor] = {}
         with torch.no_grad(), recorded(self.model.source, self.modules, maps):
-            self.model.source(**seen.inputs)
+            self.model.network.through(seen.inputs, self.model.source)
         return maps
 
     @cached_property

@@ -36,7 +36,7 @@ class Film(MergedTuning):
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
         learning_rate: float = option(
-            1e-2, "peak rate of scales and shifts nearest to the head (AdamW)", search=Log(1e-5, 1e-1)
+            1e-3, "peak rate of scales and shifts nearest to the head (AdamW)", search=Log(1e-5, 1e-1)
         )
         batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
         targets: str = option(AUTO, "layers that are scaled: auto, or parts of their names with commas between")

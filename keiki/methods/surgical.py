@@ -11,11 +11,11 @@ from keiki.core.errors import OptionError
 from keiki.core.options import OneOf, option
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Model, Phase, Solve
-from keiki.methods.tuning import Tuning, held_back, start, tune, validate
+from keiki.methods.tuning import Tuning, held_losses, remember_start, start, start_state, tune, validate
 from keiki.methods.tuning_config import TuningConfig
-from keiki.nn.softmax import cross_entropy_per_item
 
 Part = Literal["first", "middle", "last"]
+BEST = "best part/"  # before the names of what is laid aside of the best one
 PARTS: tuple[Part, ...] = ("first", "middle", "last")
 
 
@@ -38,7 +38,7 @@ class Surgical(Tuning):
     The first third suits inputs that look different (blur, another camera), the middle one other features, the last one
     other labels. All three begin at the same probe, and the head moves along.
     Source: Lee et al. 2023, "Surgical Fine-Tuning Improves Adaptation to Distribution Shifts", arXiv:2210.11466.
-    Deviation: thirds of the stages stand for the blocks of a ResNet; the choice is by the log loss of one held-back fold.
+    Deviation: thirds of the stages stand for the blocks of a ResNet; one held-back fold chooses, by its log loss.
     """
 
     name = "surgical"
@@ -56,6 +56,7 @@ class Surgical(Tuning):
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)
+        yield Solve("remember the start", lambda: remember_start(model))
         names = thirds([list(parameters) for _, parameters in model.parts()])
         for part in PARTS if self.config.part == "auto" else (self.config.part,):
             yield Solve(f"back to the source for {part}", lambda: _reset(model))
@@ -84,22 +85,16 @@ def _among(names: frozenset[str], name: str, owner: object) -> bool:
 
 
 def _reset(model: Model) -> None:
-    from keiki.nn.mixing_weights import interpolate, tensors_of
-
-    now = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
-    interpolate(model.network, tensors_of(model.source, model.head), now, 0.0)
+    model.network.load_state_dict(start_state(model))
 
 
 def _keep(model: Model, view: TrainView, part: Part, config: TuningConfig) -> None:
-    _, stop = held_back(view, config)
-    loss = (
-        float(cross_entropy_per_item(model.logits(view.items.take(stop)), view.labels[stop]).mean())
-        if len(stop)
-        else 0.0
-    )
+    """Lay the network aside if no part before has done better on the held-back fold; one alone is always kept."""
+    loss = 0.0 if config.hold_back == "nothing" else float(held_losses(model, view, config).mean())
     tried = model.facts.setdefault("parts", {})
     if not tried or loss < min(tried.values()):
-        model.aside = {name: tensor.cpu().numpy().copy() for name, tensor in model.network.state_dict().items()}
+        now = {BEST + name: t.cpu().numpy().copy() for name, t in model.network.state_dict().items()}
+        model.aside |= now
         model.facts["part"] = part
     tried[part] = loss
 
@@ -107,5 +102,6 @@ def _keep(model: Model, view: TrainView, part: Part, config: TuningConfig) -> No
 def _take(model: Model) -> None:
     import torch
 
-    model.network.load_state_dict({name: torch.from_numpy(array) for name, array in model.aside.items()})
+    best = {name.removeprefix(BEST): array for name, array in model.aside.items() if name.startswith(BEST)}
+    model.network.load_state_dict({name: torch.from_numpy(array) for name, array in best.items()})
     model.aside = {}

@@ -32,6 +32,7 @@ from keiki.methods.linear_probe import LinearProbe
 from keiki.methods.loss_options import HeadOptions, balance_of, head_shape, item_loss
 from keiki.methods.recipe import Size, settle
 from keiki.methods.tuning_config import TuningConfig
+from keiki.nn.softmax import FloatArray, cross_entropy_per_item
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from keiki.nn.network import Seen
 
 REFIT_BELOW = 2000  # items
+START = "start/"  # before the names of what is laid aside of the start
 
 Moves = Callable[[str, "nn.Module"], bool]
 Penalty = Callable[["Seen"], "Tensor"]
@@ -107,6 +109,25 @@ def start(model: Model, view: TrainView, config: TuningConfig) -> Iterator[Phase
         yield Solve("place head", lambda: _place(model, view, settled))
     if settled.augment != "none" and settled.flip == "auto" and view.items.modality == "image":
         yield Solve("may pictures be mirrored", lambda: check_flips(model, learning_part(view, settled)))
+
+
+def remember_start(model: Model) -> None:
+    """Lay the head that the descent starts from aside; its body is `model.source`."""
+    tensors = model.network.state_dict()
+    model.aside |= {
+        START + name: tensor.detach().cpu().numpy().copy()
+        for name, tensor in tensors.items()
+        if not name.startswith("body.")
+    }
+
+
+def start_state(model: Model) -> dict[str, Tensor]:
+    """The network's state before the descent, if `remember_start` was there then."""
+    import torch
+
+    body = {f"body.{name}": tensor for name, tensor in model.source.state_dict().items()}
+    rest = {name.removeprefix(START): array for name, array in model.aside.items() if name.startswith(START)}
+    return body | {name: torch.from_numpy(array) for name, array in rest.items()}
 
 
 def tune(
@@ -238,6 +259,13 @@ def held_back(view: TrainView, config: TuningConfig) -> tuple[np.ndarray, np.nda
     return validation_rows(view)
 
 
+def held_losses(model: Model, view: TrainView, config: TuningConfig) -> FloatArray:
+    """The losses (M,) of the items that training is stopped by, with what balances the classes taken out."""
+    _, stop = held_back(view, config)
+    logits = model.logits(view.items.take(stop)) - _balance(view, config).lift
+    return cross_entropy_per_item(logits, view.labels[stop])
+
+
 def learning_part(view: TrainView, config: TuningConfig | None = None) -> TrainView:
     """The view without the rows that stop training; the other folds stay, or are dealt anew where only one is left."""
     learn, stop = validation_rows(view) if config is None else held_back(view, config)
@@ -256,7 +284,7 @@ def learning_part(view: TrainView, config: TuningConfig | None = None) -> TrainV
 
 
 def validate(model: Model, view: TrainView, config: TuningConfig | None = None) -> Solve:
-    """The last phase: the logits of the held-back fold are the model's out-of-fold predictions; and what was decided."""
+    """The last phase: the logits of the held-back fold are the model's out-of-fold predictions."""
 
     def keep() -> None:
         _, stop = validation_rows(view) if config is None else held_back(view, config)

@@ -13,9 +13,8 @@ from keiki.core.options import Linear, option
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Model, Phase, Solve
 from keiki.methods.limits import refuse_outside
-from keiki.methods.tuning import Tuning, start, tune, validate, validation_rows
+from keiki.methods.tuning import Tuning, held_losses, remember_start, start, start_state, tune, validate
 from keiki.methods.tuning_config import Auto, TuningConfig
-from keiki.nn.softmax import cross_entropy_per_item
 
 SHARES = tuple(round(0.1 * i, 1) for i in range(11))
 
@@ -24,8 +23,8 @@ SHARES = tuple(round(0.1 * i, 1) for i in range(11))
 class WiseFt(Tuning):
     """Fine-tune from the probe, then interpolate every weight: w = (1 - a) * w_source + a * w_tuned.
 
-    The source is the pretrained body with its probe. `mix` fixes a; on auto it is chosen among 0, 0.1, ..., 1 by the log
-    loss of the held-back fold, the smallest a within one standard error of the best (paired): where the fold cannot
+    The source is the pretrained body with its probe. `mix` fixes a; on auto it is chosen among 0, 0.1, ..., 1 by the
+    log loss of the held-back fold, the smallest a within one standard error of the best (paired): where the fold cannot
     tell, the model stays near its source, which is what holds up in another domain.
     Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903. Deviation: a linear probe
     stands for the zero-shot head.
@@ -53,30 +52,27 @@ class WiseFt(Tuning):
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)
+        yield Solve("remember the start", lambda: remember_start(model))
         yield tune(model, view, self.config)
-        yield Solve("mix", lambda: _mix(model, view, self.config.mix))
+        yield Solve("mix", lambda: _mix(model, view, self.config))
         yield validate(model, view, self.config)
 
 
-def _mix(model: Model, view: TrainView, wanted: float | Auto) -> None:
-    from keiki.nn.mixing_weights import interpolate, tensors_of
+def _mix(model: Model, view: TrainView, config: WiseFt.Config) -> None:
+    from keiki.nn.mixing_weights import interpolate
 
-    first = tensors_of(model.source, model.head)
+    first = start_state(model)
     last = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
-    if wanted != "auto":
-        interpolate(model.network, first, last, wanted)
-        model.facts["mix"] = {"share": wanted}
-        return
-    _, stop = validation_rows(view)
-    held = view.items.take(stop)
+    shares = SHARES if config.mix == "auto" else (config.mix,)
     losses = []
-    for share in SHARES:
+    for share in shares:
         interpolate(model.network, first, last, share)
-        losses.append(cross_entropy_per_item(model.logits(held), view.labels[stop]))
-    at = _smallest_good(np.array(losses))
-    interpolate(model.network, first, last, SHARES[at])
-    told = {str(share): float(each.mean()) for share, each in zip(SHARES, losses, strict=True)}
-    model.facts["mix"] = {"share": SHARES[at], "log_loss": told}
+        if config.mix == "auto":
+            losses.append(held_losses(model, view, config))
+    at = _smallest_good(np.array(losses)) if losses else 0
+    interpolate(model.network, first, last, shares[at])
+    told = {str(share): float(each.mean()) for share, each in zip(shares, losses, strict=False)}
+    model.facts["mix"] = {"share": shares[at], "log_loss": told}
 
 
 def _smallest_good(losses: np.ndarray) -> int:

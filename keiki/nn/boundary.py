@@ -1,9 +1,9 @@
 """Cutting a network in two at a stage, without knowing its family.
 
-The lower part is run once and its activation kept; the upper part is run by the network's *own* forward, in which every
-module below the cut answers at once with something of the right shape and the last one of them with the kept activation.
-So class tokens, masks, positions and poolings stay the network's own business. Replaying blocks one after the other does
-not do: they stand between such things.
+The lower part is run once and its activation kept; the upper part is run by the network's *own* forward, in which
+every module below the cut answers at once with something of the right shape, and the last one of them with the kept
+activation. So class tokens, masks, positions and poolings stay the network's own business. Replaying blocks one after
+the other does not do: they stand between such things.
 """
 
 from __future__ import annotations

@@ -59,10 +59,10 @@ def focal(logits: Tensor, labels: Tensor, gamma: float) -> Tensor:
     return -(doubt**gamma) * log_p
 
 
-def mixed(loss: PerItem, logits: Tensor, labels: Tensor, partners: Tensor, shares: Tensor) -> Tensor:
-    """The losses (B,) of items that were mixed: share * l(own label) + (1 - share) * l(label of the partner).
+def mixed(loss: PerItem, logits: Tensor, labels: Tensor, others: Tensor, shares: Tensor) -> Tensor:
+    """The losses (B,) of items that were mixed: share * l(own label) + (1 - share) * l(other label).
 
     Source: Zhang et al. 2018, mixup, arXiv:1710.09412: cross-entropy is linear in the target, so mixing losses is
     mixing targets.
     """
-    return shares * loss(logits, labels) + (1 - shares) * loss(logits, labels[partners])
+    return shares * loss(logits, labels) + (1 - shares) * loss(logits, others)

@@ -135,10 +135,10 @@ def task_loss(
 
 def _losses(each: PerItem, seen: Seen) -> Tensor:
     batch, device = seen.batch, seen.logits.device
-    if batch.partners is None or batch.shares is None:
+    if batch.others is None or batch.shares is None:
         return each(seen.logits, seen.labels)
-    partners, shares = (torch.from_numpy(array).to(device) for array in (batch.partners, batch.shares))
-    return mixed(each, seen.logits, seen.labels, partners, shares)
+    others, shares = (torch.from_numpy(array).to(device) for array in (batch.others, batch.shares))
+    return mixed(each, seen.logits, seen.labels, others, shares)
 
 
 class Stream(Protocol):

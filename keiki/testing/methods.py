@@ -46,9 +46,9 @@ def config_survives_json(ground: Playground, name: str) -> None:
 def every_option_has_help_and_a_default_in_its_range(ground: Playground, name: str) -> None:
     for row in rows(METHODS.get(name).Config):
         require(len(row.help) > 10, f"option '{row.name}' says what it does")
-        require(
-            row.search is None or row.search.contains(row.default), f"the default of '{row.name}' lies in its range"
-        )
+        auto = row.default == "auto" and "auto" in row.type  # stands for a number that the data decide
+        fits = auto or row.search is None or row.search.contains(row.default)
+        require(fits, f"the default of '{row.name}' lies in its range")
 
 
 @CHECKS.add
@@ -130,8 +130,10 @@ def what_is_frozen_does_not_move(ground: Playground, name: str) -> None:
 def from_a_kept_boundary_it_ends_where_it_does_without(ground: Playground, name: str) -> None:
     if "freeze" not in {row.name for row in rows(METHODS.get(name).Config)}:
         return
-    kept, plain = (ground.train(small(name, freeze="1", boundary=how)) for how in ("auto", "off"))
-    if METHODS.get(name).modalities and kept.boundary is not None:
+    # Large steps of AdamW blow up the last bits, in which the engines differ; augmented variants are others.
+    quiet: dict[str, object] = {"learning_rate": 1e-4, "head_rate": 1e-4, "augment": "none", "freeze": "1"}
+    kept, plain = (ground.train(small(name, **quiet, boundary=how)) for how in ("auto", "off"))
+    if kept.boundary is not None:
         require(not kept.boundary.why_not, f"the tiny backbones can be cut, but {kept.boundary.why_not}")
     ours, theirs = kept.logits(ground.test), plain.logits(ground.test)
     gap = float(np.abs(ours - theirs).max()) / max(float(np.abs(theirs).max()), 1e-12)

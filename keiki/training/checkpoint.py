@@ -1,8 +1,8 @@
 """Checkpoints: whole or absent, recognised when damaged, bound to one plan, method and data.
 
 A checkpoint is a folder `NNNNNN` with state.safetensors (arrays) and state.json (plain values, the SHA-256 of the
-arrays, and a digest of all that stands in it). The newest sound one is used; damaged ones are passed over with a word in
-the log.
+arrays, and a digest of all that stands in it). The newest sound one is used; damaged ones are passed over with a word
+in the log.
 """
 
 from __future__ import annotations

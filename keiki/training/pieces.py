@@ -34,4 +34,6 @@ def _take(batch: Batch, at: np.ndarray) -> Batch:
     if len(at) == len(batch.labels):
         return batch
     arrays = {name: array[at] for name, array in batch.inputs.items()}
-    return replace(batch, inputs=arrays, labels=batch.labels[at], positions=batch.positions[at])
+    mixed = {name: None if (all := getattr(batch, name)) is None else all[at] for name in ("others", "shares")}
+    part = replace(batch, inputs=arrays, labels=batch.labels[at], positions=batch.positions[at], **mixed)
+    return replace(part, partners=None)  # they are rows of the whole batch

@@ -1,4 +1,4 @@
-"""Kept activations: what the frozen stages answer, item for item, variant for variant, and no more disk than allowed."""
+"""Kept activations: what the frozen stages answer, item for item and variant for variant, within a cap of disk."""
 
 from __future__ import annotations
 

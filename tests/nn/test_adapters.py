@@ -26,7 +26,8 @@ def by_hand(adapter: Adapter, states: np.ndarray) -> np.ndarray:
     numbers = [p.detach().double().numpy() for p in (down.weight, down.bias, up.weight, up.bias)]
     w1, b1, w2, b2 = (n.reshape(len(n), -1) if n.ndim > 1 else n for n in numbers)
     middle = states @ w1.T + b1
-    return states + (middle * 0.5 * (1 + erf(middle / np.sqrt(2)))) @ w2.T + b2
+    out: np.ndarray = states + (middle * 0.5 * (1 + erf(middle / np.sqrt(2)))) @ w2.T + b2
+    return out
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((4, 6), -1), ((2, 5, 6), -1), ((2, 3, 3, 6), -1), ((2, 6, 3, 4), 1)])

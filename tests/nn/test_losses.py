@@ -110,7 +110,7 @@ def test_mixed_losses_are_losses_of_mixed_targets() -> None:
     partners, shares = RNG.permutation(N), RNG.uniform(size=N)
     own, other = np.eye(CLASSES)[LABELS], np.eye(CLASSES)[LABELS[partners]]
     target = shares[:, None] * own + (1 - shares[:, None]) * other
-    found = mixed(ItemLoss(), *map(torch.from_numpy, (LOGITS, LABELS, partners, shares))).mean()
+    found = mixed(ItemLoss(), *map(torch.from_numpy, (LOGITS, LABELS, LABELS[partners], shares))).mean()
     theirs = nn.functional.cross_entropy(torch.from_numpy(LOGITS), torch.from_numpy(target))
     assert found.item() == pytest.approx(theirs.item())
 
@@ -143,7 +143,7 @@ def test_the_loss_of_a_batch_is_the_mean_and_pieces_add_up() -> None:
 def test_a_batch_of_mixed_items_has_mixed_losses() -> None:
     net, rows = network(), LOGITS.astype(np.float32)
     partners, shares = np.roll(np.arange(N), 1), RNG.uniform(size=N).astype(np.float32)
-    batch = Batch({"x": rows}, LABELS, np.arange(N), partners, shares)
+    batch = Batch({"x": rows}, LABELS, np.arange(N), partners, LABELS[partners], shares)
     logits = net({"x": torch.from_numpy(rows)})
     targets = shares[:, None] * np.eye(CLASSES)[LABELS] + (1 - shares[:, None]) * np.eye(CLASSES)[LABELS[partners]]
     expected = nn.functional.cross_entropy(logits, torch.from_numpy(targets.astype(np.float32)))

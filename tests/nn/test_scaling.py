@@ -25,7 +25,7 @@ def test_outputs_are_scaled_and_shifted_channel_by_channel(module: nn.Module, sh
     module.eval()
     inputs = torch.randn(shape)
     before = module(inputs).detach()
-    old_bias = None if module.bias is None else module.bias.detach().clone()  # type: ignore[union-attr, operator]
+    old_bias = None if module.bias is None else module.bias.detach().clone()  # type: ignore[operator]
     (layer,) = layers(module, {"weight"})
     scale_and_shift(layer)
     assert torch.equal(module(inputs), before)

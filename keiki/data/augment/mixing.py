@@ -44,7 +44,7 @@ class PictureMixing:
         else:
             inputs = {name: blended(array, partners, share) for name, array in batch.inputs.items()}
         shares = np.full(len(batch.labels), share, dtype=np.float32)
-        return replace(batch, inputs=inputs, partners=partners, shares=shares)
+        return replace(batch, inputs=inputs, partners=partners, others=batch.labels[partners], shares=shares)
 
 
 Box = tuple[int, int, int, int]  # top, bottom, left, right

@@ -137,7 +137,11 @@ def _farthest(moved: Moved) -> str:
     farthest = max(moved.pieces, key=lambda piece: piece.relative or 0.0, default=None)
     if farthest is None or not farthest.relative:
         own = any(not (piece.still or piece.extended) for piece in moved.pieces)
-        return "none ended elsewhere than it started" if own else "nothing of the pretrained network changed"
+        return (
+            "none ended elsewhere than it started, for no later state was better"
+            if own
+            else "nothing of the pretrained network changed"
+        )
     away = words.percent(farthest.relative, 1, most=3)
     return f"the farthest is {advice.said(farthest.name)}, {away} away from where it started"
 

@@ -41,7 +41,8 @@ SENTENCES = [
      "All 2 parts were free to move, 100 % of all weights; the farthest is 'part.0', 10.0 % away from where it started."
      " It took 41.3 s."),
     (moved([True, True], share=1.0),
-     "All 2 parts were free to move, 100 % of all weights; none ended elsewhere than it started. It took 41.3 s."),
+     "All 2 parts were free to move, 100 % of all weights; none ended elsewhere than it started, for no "
+     "later state was better. It took 41.3 s."),
     (moved([False, False], share=0.0004),
      "Only the new head learned, 0.04 % of all weights: all 2 parts lay still; nothing of the pretrained network "
      "changed. It took 41.3 s."),
