@@ -41,7 +41,7 @@ bench-quick: setup
 
 # An hour at most each; run it again to go on. MINUTES=10 stops earlier, SUITE=style measures one alone.
 MINUTES ?= 60
-SUITE   ?= boundary unfrozen style
+SUITE   ?= recipe boundary unfrozen style
 
 bench-tuning: setup
 	$(foreach suite,$(SUITE),$(BIN)/python bench/tuning.py $(suite) --minutes $(MINUTES) &&) true

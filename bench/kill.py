@@ -2,17 +2,18 @@
 
     python bench/kill.py [--points 100] [--minutes 60] [--fresh]      or: make kill
 
-Three methods on pictures (EfficientNet-Lite0) and texts (MiniLM). A point is a run of its own, killed at a moment drawn
-uniformly from the time that the uninterrupted run took, and then gone on with; every fourth is killed a second time
-while it goes on. Two ways (`bench.kill_runs`):
+Three methods on pictures (EfficientNet-Lite0) and texts (MiniLM), one of them from a cached boundary. A point is a run
+of its own, killed at a moment drawn uniformly from the time that the uninterrupted run took, and then gone on with;
+every fourth is killed a second time while it goes on. Two ways (`bench.kill_runs`):
 
 trainer  the training alone, in a forked process: features, the probe, the descent, checkpoints within epochs too, so
          that most kills fall into training and the writing of checkpoints. Compared: SHA-256 of all arrays of the
          model, out-of-fold answers included, and of the logits of the test items.
 cli      `keiki fit` and `keiki fit --resume`, all of it; every sixth point. Compared: SHA-256 of
-         bundle/model.safetensors and what run.json says. A run that is killed before it has written down its request
-         is begun anew, as its user would. Plans may differ between runs where they were made by the clock; each is
-         compared with an uninterrupted run under its own plan, which `--resume` takes over from plan.json.
+         bundle/model.safetensors and what run.json says, times and paths apart. A run that is killed before it has
+         written down its request is begun anew, as its user would. Plans may differ between runs where they were made
+         by the clock; each is compared with an uninterrupted run under its own plan, which `--resume` takes over from
+         plan.json.
 
 Each point has a cache of its own that holds nothing but converted graphs: features or activations that an earlier run
 left there would hide that a kill had damaged them. bench/results/kill.json is written after every point, and a run that

@@ -31,12 +31,14 @@ OPTIONS = {
     "pictures": ("epochs=3", "batch_size=8", "patience=3"),
     "texts": ("epochs=2", "batch_size=16", "patience=3"),
 }
+# Where most stages lie still, a kill may also fall into the keeping of their activations, augmented ones included.
+ON_BOUNDARY = {"lp-ft": ("freeze=-2", "augment=light")}
 CLASSES = 4
 LEARNED = {"pictures": 10, "texts": 15}  # items a class
 JUDGED = 5
 CHECKPOINT_SECONDS = {"pictures": 0.5, "texts": 2.0}  # MiniLM's checkpoints weigh 360 MB, those of Lite0 54 MB
-# In run.json these tell of the clock, the folder or earlier runs, not of the result.
-VOLATILE = ("run", "seconds", "peak_memory_bytes", "warnings", "created")
+# In run.json these tell of the clock, the folder or the machine, not of the result.
+VOLATILE = frozenset({"run", "out", "seconds", "peak_memory_bytes", "prediction_ms"})
 
 Facts = dict[str, Any]
 Start = Callable[["Work", Path, bool], "Running"]
@@ -58,9 +60,13 @@ class Work:
         return data_folder() / self.kind
 
     @property
+    def options(self) -> tuple[str, ...]:
+        return (*OPTIONS[self.kind], *ON_BOUNDARY.get(self.method, ()))
+
+    @property
     def arguments(self) -> list[str | Path]:
         """What follows `keiki fit`, without the run folder."""
-        options = [part for option in OPTIONS[self.kind] for part in ("--set", option)]
+        options = [part for option in self.options for part in ("--set", option)]
         fixed = ["--method", self.method, *options, "--controls", "none", "--quiet", "--json"]
         if self.kind == "pictures":
             return [self.data, *fixed]
@@ -182,9 +188,9 @@ def train(work: Work, home: Path) -> None:
     bank = FeatureBank(Cache(home / "cache"), plan, record)
     bank.register(task.items)
     kind = REGISTRY.get(work.method)
-    method = kind(kind.Config.parse(OPTIONS[work.kind]))
+    method = kind(kind.Config.parse(work.options))
     model = method.build(load("minilm-l6" if texts else "efficientnet-lite0"), task.target, bank)
-    checkpoints = Checkpoints(home / "checkpoints", digest([work.name, *OPTIONS[work.kind]]), record)
+    checkpoints = Checkpoints(home / "checkpoints", digest([work.name, *work.options]), record)
     pace = Pace(precision="bf16" if texts else "fp32", channels_last=not texts, threads=plan.threads)
     trainer = Trainer(
         Randomness(7), record, pace=pace, checkpoints=checkpoints, checkpoint_seconds=CHECKPOINT_SECONDS[work.kind]
@@ -239,8 +245,19 @@ def cli_result(home: Path) -> Facts | None:
     path = home / "run" / "run.json"
     if not path.is_file():
         return None
-    summary = {key: value for key, value in read_json(path).items() if key not in VOLATILE}
-    return {"model": sha256_file(home / "run" / "bundle" / "model.safetensors"), "summary": summary}
+    return {"model": sha256_file(home / "run" / "bundle" / "model.safetensors"), "summary": settled(read_json(path))}
+
+
+def settled(value: Any) -> Any:
+    """JSON values without what depends on the clock, the folder or the machine's memory, however deep it stands.
+
+    >>> settled({"run": "a", "test": [{"accuracy": 1, "seconds_of_steps": 2.0}]})
+    {'test': [{'accuracy': 1}]}
+    """
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if key not in VOLATILE and not key.startswith("seconds_")}
+        return {key: settled(each) for key, each in kept.items()}
+    return [settled(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Every way of fine-tuning on real pictures, against the probe on the same draw: `make bench-tuning`, or
 
-    python bench/tuning.py [boundary|unfrozen|style ...] [--only lp-ft,l2-sp] [--draws 3] [--minutes 60] [--stale]
+    python bench/tuning.py [recipe|boundary|unfrozen|style ...] [--only lp-ft,l2-sp] [--draws 3] [--minutes 60]
 
-boundary  5, 10 and 20 things a class, 10 draws: the last third of the network is tuned, the rest comes from the cache
+recipe    5, 10 and 20 things a class, 10 draws: `fine-tune` as it is, against the probe and plain fine-tuning
+boundary  the same draws: the last third of the network is tuned by every method, the rest comes from the cache
 unfrozen  10 things a class, 3 draws: the methods as they are
 style     20 things a class, 5 draws: learned from pictures in colour, judged on line drawings of other things
 
@@ -48,10 +49,11 @@ Options = Mapping[str, object]
 # What a method is given; None: it has no row. Methods that are not named here are given `freeze` on the boundary, and
 # nothing unfrozen.
 ON_BOUNDARY: dict[str, Options | None] = {
-    "fine-tune": {},  # its recipe chooses the depth
+    "fine-tune": None,  # its recipe chooses the depth: a suite of its own
     "surgical": None,  # chooses among blocks, of which two lie before the boundary
 }
-UNFROZEN: dict[str, Options | None] = {}
+UNFROZEN: dict[str, Options | None] = {"fine-tune": None}
+RECIPE: dict[str, Options] = {"full-finetune": {"freeze": LAST_THIRD}, "fine-tune": {}}
 STYLE = ("full-finetune", "lp-ft", "wise-ft")
 
 
@@ -99,8 +101,9 @@ class Suite:
 def suites() -> dict[str, Suite]:
     """All suites with what is registered at this moment."""
     boundary = given(ON_BOUNDARY, {"freeze": LAST_THIRD})
-    style = {name: {} for name in (PROBE, *STYLE)}
+    style: dict[str, Options] = {name: {} for name in (PROBE, *STYLE)}
     return {
+        "recipe": Suite("recipe", (5, 10, 20), 10, {PROBE: {}, **RECIPE}),
         "boundary": Suite("boundary", (5, 10, 20), 10, boundary),
         "unfrozen": Suite("unfrozen", (10,), 3, given(UNFROZEN, {})),
         "style": Suite("style", (20,), 5, style),
@@ -167,6 +170,8 @@ class Ground:
         self.cache = Cache(cache)
         self.bank = FeatureBank(self.cache, self.plan, Record())
         self.backbone = load(BACKBONE)
+        self.decisions = cache / "decisions.json"  # of this run alone: another load may ask for another pace
+        self.decisions.unlink(missing_ok=True)
         for style in openmoji.STYLES:
             self.bank.register(read(openmoji.pool() / style).items)
 
@@ -185,7 +190,15 @@ class Ground:
             lines = load_task(openmoji.folder(cell.draw, cell.each, judged="black"), seed=cell.draw)
             judged = {"": lines.items.take(lines.test), "in_color_": judged[""]}
             labels = {"": lines.labels[lines.test], "in_color_": labels[""]}
-        shop = Workshop(self.backbone, self.cache, self.bank, self.plan, Randomness(cell.draw), Record())
+        shop = Workshop(
+            self.backbone,
+            self.cache,
+            self.bank,
+            self.plan,
+            Randomness(cell.draw),
+            Record(),
+            decisions=self.decisions,
+        )
         view = task.training_view()
         start = time.perf_counter()
         outcome = shop.fit(make(cell.method, cell.options), view, sum(list(judged.values())[1:], judged[""]))

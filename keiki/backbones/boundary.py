@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,19 +101,30 @@ class Boundary:
 
     @cached_property
     def why_not(self) -> str:
-        from keiki.nn.boundary import NoBoundary, difference
-
-        example, witness = self.border.backbone.examples(self.border.transform)
-        try:
-            gap = difference(self._body, self.cut, witness)
-        except NoBoundary as problem:
-            return problem.what
-        if not gap <= EXACT:
-            return f"the network above the cut differs by {gap:.0e}"
+        problem = str(self._bank.cache.remember_json(self._checked(), lambda: self._problem()))
+        if problem:
+            return problem
         room = min(self._cap, self._bank.cache.cap_bytes // 2)
         if self.size > room:
             return f"it takes {self.size / 2**30:.1f} GiB of disk, and {room / 2**30:.1f} GiB are allowed"
         return ""
+
+    def _checked(self) -> dict[str, Any]:
+        """What decides whether the cut is exact."""
+        names = {name: list(tensor.shape) for name, tensor in self._body.state_dict().items()}
+        versions = {package: version(package) for package in ("torch", "timm", "transformers")}
+        return {"cut": self.border.name(0), "network": digest(names), "versions": versions}
+
+    def _problem(self) -> str:
+        """Why the network cannot be cut here, or nothing: measured, once for a network and a place."""
+        from keiki.nn.boundary import NoBoundary, difference
+
+        _, witness = self.border.backbone.examples(self.border.transform)
+        try:
+            gap = difference(self._body, self.cut, witness)
+        except NoBoundary as problem:
+            return problem.what
+        return "" if gap <= EXACT else f"the network above the cut differs by {gap:.0e}"
 
     @cached_property
     def cut(self) -> Cut:

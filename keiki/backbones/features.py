@@ -108,6 +108,10 @@ class FeatureBank:
                 self._places.setdefault(content, (len(self._shards), row))
             self._shards.append(Shard(digest(part), items.take([first[content] for content in part])))
 
+    def knows(self, items: Items) -> bool:
+        """Whether all of `items` are registered."""
+        return all(content in self._places for content in items.digests)
+
     @property
     def n_registered(self) -> int:
         """Number of distinct items."""

@@ -196,13 +196,16 @@ class Model:
     ) -> Feed | BoundaryFeed:
         """A stream of prepared items for the network; see `Feed`.
 
-        Where a boundary is kept the items begin there, unless `whole`, and their variants are those that are kept.
+        Where a boundary is kept, items that the bank knows begin there, unless `whole`; their variants are those that
+        are kept.
         """
         transform = self.backbone.transforms()[self.transform_name]
         plain = Feed(
             items, labels, transform, batch_size, shuffle=shuffle, augment=augment, weights=weights, mixing=mixing
         )
         if self.boundary is None or mixing is not None or whole:
+            return plain
+        if not self.bank.knows(items):
             return plain
         return BoundaryFeed(plain, self.boundary, varied=augment is not None)
 

@@ -76,9 +76,9 @@ class CoTuning(Tuning):
             return both
 
         yield from start(model, view, self.config)
-        yield Solve("relationship", lambda: relate(model, view, self.config.relationship))
+        yield Solve("relationship", lambda: relate(model, view, self.config))
         yield moving_source_head(tune(model, view, self.config, penalty=penalty), model)
-        yield validate(model, view)
+        yield validate(model, view, self.config)
 
 
 def wanted(table: Tensor, seen: Seen) -> Tensor:
@@ -92,16 +92,16 @@ def wanted(table: Tensor, seen: Seen) -> Tensor:
     return shares[:, None] * rows + (1 - shares[:, None]) * table[others]
 
 
-def relate(model: Model, view: TrainView, how: str) -> None:
+def relate(model: Model, view: TrainView, config: CoTuning.Config) -> None:
     """Lay p(z | y) aside, from the frozen features of the items that training learns from."""
     from keiki.nn.relationship import direct, reverse
 
-    part = learning_part(view)
+    part = learning_part(view, config)
     if len(part) > MOST_ROWS:
         part = part.subset(np.sort(part.random.numpy("relationship").choice(len(part), MOST_ROWS, replace=False)))
     probabilities = source_probabilities(model, part)
-    facts: dict[str, Any] = {"how": how}
-    if how == "direct":
+    facts: dict[str, Any] = {"how": config.relationship}
+    if config.relationship == "direct":
         table = direct(probabilities, part.labels, part.n_classes)
     else:
         found = reverse(probabilities, part.labels, part.n_classes, part.folds[0])

@@ -14,8 +14,9 @@ from keiki.data.task import Batch, TrainView
 from keiki.methods.base import METHODS, Descend, Model, Phase, Solve
 from keiki.methods.freezing import first_moving
 from keiki.methods.limits import refuse_outside
+from keiki.methods.recipe import settle
 from keiki.methods.toward_source import PullConfig, on_device
-from keiki.methods.tuning import Tuning, start, tune, validate, validation_rows
+from keiki.methods.tuning import Tuning, held_back, size_of, start, tune, validate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +38,9 @@ class Delta(Tuning):
     softmax of the z-scored rise in loss without the channel, over 5. Source: Li et al. 2019, "DELTA: Deep Learning
     Transfer using Feature Map with Attention", arXiv:1901.09229, equations 5 to 7. Deviations: the rise is estimated
     to second order by five passes back on each of ten batches, where the paper zeroes channels one by one; the mean
-    over items, so that the strength does not grow with the batch; stages spread evenly over those that move. Dropout
-    and moving BatchNorm statistics of the tuned network are part of the distance, so a very strong pull follows them.
+    over items, so that the strength does not grow with the batch; stages spread evenly over those that move; BatchNorm
+    statistics stand still, because moving ones alone put Lite0 fifty times its task loss away from its source before
+    any weight has moved. Dropout stays part of the distance, so a very strong pull on a text network follows its noise.
     """
 
     name = "delta"
@@ -48,6 +50,7 @@ class Delta(Tuning):
     @dataclass(frozen=True, kw_only=True)
     class Config(PullConfig):
         maps: int = option(4, "stages whose maps are compared, spread over those that move", search=Linear(1, 16))
+        batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
         attention: Literal["gradient", "uniform"] = option(
             "gradient", "which channels count: those that the task needs, or all", search=OneOf(("gradient", "uniform"))
         )
@@ -62,7 +65,8 @@ class Delta(Tuning):
                 )
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
-        modules = watched(model, self.config)
+        settled, _ = settle(self.config, size_of(model, view, self.config))
+        modules = watched(model, settled.freeze, self.config.maps)
         yield from start(model, view, self.config)
         yield Solve("attention", lambda: attend(model, view, self.config, modules))
         watch = Watch(model, self.config, modules)
@@ -70,18 +74,18 @@ class Delta(Tuning):
         yield validate(model, view, self.config)
 
 
-def watched(model: Model, config: Delta.Config) -> dict[str, str]:
-    """The module at the end of each stage that is compared, by the stage's name: at most `maps`, the last among them.
+def watched(model: Model, freeze: str, most: int) -> dict[str, str]:
+    """The module at the end of each stage that is compared, by the stage's name: at most `most`, the last among them.
 
     A stage of loose parameters alone has no module and gives no map.
     """
     stages = model.backbone.stages()
-    moving = stages[first_moving(config.freeze, [stage.name for stage in stages]) :]
+    moving = stages[first_moving(freeze, [stage.name for stage in stages]) :]
     loose = {name for name, _ in model.network.body.named_parameters()}
     ends = {stage.name: [name for name in stage.modules if name not in loose] for stage in moving}
     found = [(stage, modules[-1]) for stage, modules in ends.items() if modules]
-    n = len(found)
-    chosen = {n - 1 - round(i * n / min(config.maps, n)) for i in range(min(config.maps, n))}
+    n, kept = len(found), min(len(found), most)
+    chosen = {n - 1 - round(i * n / kept) for i in range(kept)}
     return dict(found[i] for i in sorted(chosen))
 
 
@@ -93,18 +97,18 @@ def attend(model: Model, view: TrainView, config: Delta.Config, modules: dict[st
     from keiki.nn.delta import attention, rises_without
 
     model.network.eval()
-    rises = rises_without(model.source, model.network.answer, modules, _shown(model, view))
+    rises = rises_without(model.source, model.network.answer, modules, _shown(model, view, config))
     model.aside |= {ATTENTION + name: attention(rise).float().cpu().numpy() for name, rise in rises.items()}
 
 
-def _shown(model: Model, view: TrainView) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+def _shown(model: Model, view: TrainView, config: Delta.Config) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
     """Some batches of what training learns from, as they are: named inputs and labels."""
     import torch
 
     from keiki.nn.network import tensors
 
-    learn, _ = validation_rows(view)
-    feed = model.feed(view.items.take(learn), view.labels[learn], BATCH)
+    learn, _ = held_back(view, config)
+    feed = model.feed(view.items.take(learn), view.labels[learn], BATCH, whole=True)
     device = model.network.device
     for batch in islice(feed.batches(0, view.random.child("attention")), BATCHES):
         yield tensors(batch, device), torch.from_numpy(batch.labels).to(device)

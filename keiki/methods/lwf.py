@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
@@ -33,7 +33,7 @@ class Lwf(Tuning):
     arXiv:1606.09282, equations 2 to 4; the strength 4 of the Transfer-Learning-Library, where the paper has 1.
     Deviations: the divergence in place of the cross-entropy between both answers, whose gradient is the same; the
     paper's warm-up of the new head is a probe in closed form; the answers are taken anew for every input, so that
-    augmented inputs have their own.
+    augmented inputs have their own; BatchNorm statistics stand still, as the paper's networks had none.
     """
 
     name = "lwf"
@@ -43,6 +43,7 @@ class Lwf(Tuning):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
+        batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
         strength: float = option(4.0, "weight of the source classifier's answers in the loss", search=Log(0.1, 10.0))
         temperature: float = option(2.0, "what both answers are divided by; above 1 is softer", search=Linear(1.0, 5.0))
 

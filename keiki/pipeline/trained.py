@@ -98,15 +98,30 @@ class Gain:
 def beside_probe(shop: Workshop, view: TrainView, nobody: Items, final: Selection, outcome: Outcome) -> parts.Probe:
     """The linear probe beside the tuned network, on the training items that neither had learned from.
 
-    It is fitted here where the run has not; its features are there and what it solves is remembered.
+    A network that was cross-fitted has answered all of them, and so has the probe. One that was asked for has answered
+    the fold that it stopped by: a probe is fitted to the other folds, as it was, and answers the same. Its features are
+    there, and what it solves is remembered.
     """
-    probe = final.outcomes.get(PROBE) or shop.outcome(make(PROBE), view, nobody)
-    found = gain(probe.out_of_fold, outcome.out_of_fold, view)
+    held = np.flatnonzero(np.isfinite(outcome.out_of_fold).all(axis=1))
+    rest = np.setdiff1d(np.arange(len(view)), held)
+    if not len(held) or (len(rest) and len(np.unique(view.folds[0][rest])) < 2):
+        return parts.Probe(seconds=_probe(shop, view, nobody, final).seconds)
+    if len(rest):
+        probe = shop.outcome(make(PROBE), view.subset(rest), view.items.take(held))
+        answers = np.full(outcome.out_of_fold.shape, np.nan)
+        answers[held] = probe.test
+    else:
+        probe = _probe(shop, view, nobody, final)
+        answers = probe.out_of_fold
+    found = gain(answers, outcome.out_of_fold, view)
     if found is None:
         return parts.Probe(seconds=probe.seconds)
     between = Interval(value=found.value, low=found.low, high=found.high)
-    cross_fitted = np.isfinite(outcome.out_of_fold).all()  # else these are the items of the fold that it stopped by
-    return parts.Probe(seconds=probe.seconds, gain=between, n=found.n, flattered=not cross_fitted)
+    return parts.Probe(seconds=probe.seconds, gain=between, n=found.n, flattered=len(rest) > 0)
+
+
+def _probe(shop: Workshop, view: TrainView, nobody: Items, final: Selection) -> Outcome:
+    return final.outcomes.get(PROBE) or shop.outcome(make(PROBE), view, nobody)
 
 
 def gain(probe: FloatArray, network: FloatArray, view: TrainView) -> Gain | None:

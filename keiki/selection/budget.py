@@ -132,10 +132,10 @@ def gain_lower_bound(gains: FloatArray, groups: np.ndarray) -> float:
 def _seconds_of_one_fit(shop: Workshop, method: Method, view: TrainView) -> float:
     """Estimated from two timed training steps on a throw-away model."""
     from keiki.training.descent import Descent
+    from keiki.training.pace import Pace
 
     backbone = method.bring(shop.backbone, shop.random)
     model = method.build(backbone, view.target, shop.bank)
     phase = first_descent(method, model, view)
-    pace = shop.pace(method, backbone, view)
-    descent = Descent(phase, model.network, shop.random.child("timing"), pace)
+    descent = Descent(phase, model.network, shop.random.child("timing"), Pace(threads=shop.plan.threads))
     return phase.steps * descent.seconds_a_step()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ from keiki.core.record import Record
 from keiki.data.task import Items, TrainView
 from keiki.engines.plan import Plan
 from keiki.methods.base import FloatArray, Method, Model
-from keiki.selection.pacing import fastest_pace
 from keiki.training.checkpoint import Checkpoints
 from keiki.training.trainer import Trainer
 
@@ -133,27 +132,25 @@ class Workshop:
         model = method.build(backbone, view.target, self.bank)
         if not method.gradient:
             return Trainer(self.random.child(method.name), self.record).run(method, model, view)
+        from keiki.training.pace import Pace
+
+        may_ship = "control" not in method.tags  # small networks of controls are not worth timing
         trainer = Trainer(
             self.random.child(method.name),
             self.record,
-            pace=self.pace(method, backbone, view),
+            pace=Pace(threads=method.threads or self.plan.threads, device=self.device),
+            find_pace=partial(self._pace, method, view) if may_ship else None,
             checkpoints=self._checkpoints(self.identity(method, backbone, view)),
             out_of_time=lambda: self.deadline is not None and perf_counter() > self.deadline,
         )
         return trainer.run(method, model, view)
 
-    def pace(self, method: Method, backbone: Backbone, view: TrainView) -> Pace:
-        """How the steps of a fit are computed: timed once a run, because other ways give other last bits."""
+    def _pace(self, method: Method, view: TrainView, phase: str, find: Callable[[], Pace]) -> Pace:
+        """How the steps of a descent are computed: found once a run, because other ways give other last bits."""
         from keiki.training.pace import Pace
 
-        plain = Pace(threads=method.threads or self.plan.threads, device=self.device)
-        if "control" in method.tags:
-            return plain
-        question = f"pace of {method.name} on {backbone.card.name}, {len(view)} items"
-        found = self.decided(
-            question, lambda: json.dumps(fastest_pace(method, backbone, view, self.bank, plain).to_json())
-        )
-        return Pace.from_json(json.loads(found))
+        question = f"pace of {method.name}, {phase}, {len(view)} items"
+        return Pace.from_json(json.loads(self.decided(question, lambda: json.dumps(find().to_json()))))
 
     def identity(self, method: Method, backbone: Backbone, view: TrainView) -> str:
         """Digest of all that the fit of `method` on `view` depends on."""

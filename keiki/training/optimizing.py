@@ -24,8 +24,7 @@ class Optimizer:
             {"params": list(group.parameters), "lr": group.learning_rate, "weight_decay": group.weight_decay}
             for group in move.groups
         ]
-        on_gpu = any(p.is_cuda for group in move.groups for p in group.parameters)
-        self._adamw = torch.optim.AdamW(groups, fused=True if on_gpu else None)
+        self._adamw = torch.optim.AdamW(groups, fused=True)  # one pass over each weight; on a CPU too
 
     def clear(self) -> None:
         self._adamw.zero_grad(set_to_none=True)

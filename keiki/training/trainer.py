@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from keiki.training.pace import Pace
     from keiki.training.proof import Proof
 
+    FindPace = Callable[[str, Callable[[], Pace]], Pace]
+
+WORTH = 30.0  # seconds of training, below which looking for a faster way costs more than it brings
 CHECKPOINT_SECONDS = 60.0  # what a kill within an epoch costs at most
 
 
@@ -27,7 +30,9 @@ class Trainer:
     Everything random comes from streams named by phase, epoch and step, so that a run that was cut at any point and
     resumed from its checkpoint ends with the same bits as one that was not.
 
-    out_of_time: asked after every step of a descent; once it says yes each descent ends with its best state so far.
+    pace: how steps are computed. find_pace: given the name of a descent and a function that times other ways of
+    computing its steps, the way to take; without it `pace` is taken. out_of_time: asked after every step of a descent;
+    once it says yes each descent ends with its best state so far.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Trainer:
         record: Record,
         *,
         pace: Pace | None = None,
+        find_pace: FindPace | None = None,
         threads: int = 1,
         checkpoints: Checkpoints | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -48,6 +54,7 @@ class Trainer:
         self.checkpoint_seconds = checkpoint_seconds
         self.out_of_time = out_of_time
         self._pace = pace
+        self._find_pace = find_pace
 
     def run(self, method: Method, model: Model, view: TrainView) -> Model:
         """Run all phases (those that a checkpoint has behind it are skipped) and return the model."""
@@ -91,7 +98,11 @@ class Trainer:
         from keiki.training.descent import Descent
 
         start = time.perf_counter()
-        descent = Descent(phase, model.network, self.random.child("phase", number), self.pace, self.out_of_time)
+        random = self.random.child("phase", number)
+        pace = self.pace
+        if self._find_pace is not None:
+            pace = self._find_pace(phase.name, lambda: _fastest(phase, model, random, self.pace))
+        descent = Descent(phase, model.network, random, pace, self.out_of_time)
         if state is not None and state.values.get("inside"):
             descent.restore(state)
         saved = time.perf_counter()
@@ -111,7 +122,7 @@ class Trainer:
                 save(at)
 
         descent.run(after_epoch, after_step)
-        if descent.pieces > self.pace.pieces:
+        if descent.pieces > pace.pieces:
             self.record.event("out of memory", phase=phase.name, pieces=descent.pieces)
         _keep_facts(model, phase, descent, time.perf_counter() - start)
         return descent.all_moving
@@ -128,6 +139,27 @@ class Trainer:
             return
         model_arrays, model_values = model.state()
         self.checkpoints.append({**model_arrays, **(arrays or {})}, {**values, "model": model_values})
+
+
+def _fastest(phase: Descend, model: Model, random: Randomness, plain: Pace) -> Pace:
+    """The fastest way of computing the steps of `phase`; the network is afterwards as it was.
+
+    Nothing is timed where all steps together take less than `WORTH` seconds.
+    """
+    from keiki.training.descent import Descent, load_arrays, to_arrays
+    from keiki.training.pace import fastest
+
+    before = to_arrays(model.network)
+
+    def seconds(pace: Pace) -> float:
+        return Descent(phase, model.network, random, pace).seconds_a_step()
+
+    has_maps = model.backbone.card.modality == "image"
+    try:
+        return fastest(plain, seconds, has_maps=has_maps, worth=WORTH / phase.steps)
+    finally:
+        plain.place(model.network)
+        load_arrays(model.network, before)
 
 
 def _keep_facts(model: Model, phase: Descend, descent: Descent, seconds: float) -> None:

@@ -20,7 +20,7 @@ from keiki.methods.base import METHODS
 from keiki.training.checkpoint import State
 
 
-@pytest.mark.parametrize("module", [openmoji, tuning, tuning_table])
+@pytest.mark.parametrize("module", [kill_runs, openmoji, tuning, tuning_table])
 def test_doctests(module):
     assert doctest.testmod(module).failed == 0
 
@@ -106,6 +106,7 @@ def test_cells_go_draw_by_draw_and_the_probe_is_always_among_them():
 def test_every_method_that_moves_pretrained_weights_has_its_rows():
     rows = tuning.suites()["unfrozen"].rows
     moving = {name for name, kind in METHODS.items() if kind.gradient and "transfer" in kind.tags}
+    assert {"linear-probe", "full-finetune", "fine-tune"} == set(tuning.suites()["recipe"].rows)
     assert moving <= {*rows, *tuning.UNFROZEN}
     assert {"lp-ft", "full-finetune"} <= moving
     assert next(iter(rows)) == tuning.PROBE
@@ -245,7 +246,7 @@ def test_the_recipe_is_set_against_the_better_of_probe_and_plain_fine_tuning(rec
         for draw, value in enumerate(values)
     }
     rows = {"linear-probe": {}, "full-finetune": {}, "fine-tune": {}}
-    assert told in tuning_table.page(content(cells, rows))
+    assert told in tuning_table.page(content(cells, rows, suite="recipe"))
 
 
 def test_one_of_two_methods_has_to_win_where_the_style_shifts():

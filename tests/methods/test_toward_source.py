@@ -14,8 +14,8 @@ from keiki.core.errors import OptionError, RequestError
 from keiki.core.random import Randomness
 from keiki.data.task import Batch, TrainView
 from keiki.methods.base import Descend, Method, Model, Phase, Solve, make
-from keiki.methods.co_tuning import RELATIONSHIP, relate, source_probabilities, wanted
-from keiki.methods.delta import ATTENTION, Delta, watched
+from keiki.methods.co_tuning import RELATIONSHIP, CoTuning, relate, source_probabilities, wanted
+from keiki.methods.delta import ATTENTION, watched
 from keiki.methods.tuning import learning_part, validation_rows
 from keiki.nn.network import Seen, tensors
 from keiki.testing.playground import Playground, playground, same, small, weights_of
@@ -114,9 +114,17 @@ def map_distances(model: Model, ground: Playground) -> float:
     inputs = tensors(next(iter(feed.batches(0, Randomness(0)))), model.network.device)
     pairs = [
         [output_of(body, module, inputs) for body in (model.network.body, model.source)]
-        for module in watched(model, Delta.Config()).values()
+        for module in watched(model, "none", 4).values()
     ]
     return sum((ours - theirs).square().mean().item() for ours, theirs in pairs)
+
+
+@pytest.mark.parametrize("name", ["delta", "lwf"])
+def test_statistics_stand_still_so_that_a_network_with_batchnorms_begins_at_its_source(
+    pictures: Playground, name: str
+) -> None:
+    _, phase = descent_of(pictures, small(name))
+    assert phase.still
 
 
 @pytest.mark.parametrize("name", ["l2-sp", "delta", "lwf"])
@@ -154,10 +162,10 @@ def test_bss_adds_its_share_of_the_smallest_singular_values(ground: Playground) 
 def test_delta_compares_stages_spread_over_those_that_move(ground: Playground) -> None:
     model = ground.build(small("delta"))
     stages = [stage.name for stage in model.backbone.stages()]
-    assert list(watched(model, Delta.Config(maps=99))) == stages
-    assert list(watched(model, Delta.Config(maps=1))) == stages[-1:]
-    assert list(watched(model, Delta.Config(freeze="1"))) == stages[1:]
-    assert watched(model, Delta.Config(freeze="all")) == {}
+    assert list(watched(model, "none", 99)) == stages
+    assert list(watched(model, "none", 1)) == stages[-1:]
+    assert list(watched(model, "1", 4)) == stages[1:]
+    assert watched(model, "all", 4) == {}
 
 
 @pytest.mark.parametrize("modality", ["text", "image"])
@@ -176,7 +184,7 @@ def test_deltas_loss_is_that_of_its_maps(modality: str, request: pytest.FixtureR
     inputs = tensors(batch, model.network.device)
     mask = inputs.get("attention_mask")
     total = 0.3 / 2 * sum(p.detach().square().sum().item() for p in model.network.head.parameters())
-    for stage, module in watched(model, model_config(model)).items():
+    for stage, module in watched(model, "none", 4).items():
         ours, theirs = (output_of(body, module, inputs) for body in (model.network.body, model.source))
         attention = model.aside[ATTENTION + stage]
         assert attention.sum() == pytest.approx(1.0, abs=1e-5)
@@ -191,10 +199,6 @@ def test_deltas_loss_is_that_of_its_maps(modality: str, request: pytest.FixtureR
     difference = phase.moves[0].loss(batch).item() - plain_phase.moves[0].loss(batch).item()
     assert difference == pytest.approx(total, rel=1e-4)
     assert not any(m._forward_hooks for body in (model.network, model.source) for m in body.modules())
-
-
-def model_config(model: Model) -> Delta.Config:
-    return Delta.Config(maps=len(model.facts["delta"]["stages"]))
 
 
 def output_of(body: torch.nn.Module, module: str, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -265,14 +269,39 @@ def test_co_tuning_relates_classes_by_items_that_it_learns_from_alone(ground: Pl
 
 def test_reverse_gives_rows_that_sum_to_one(ground: Playground) -> None:
     model = ground.build(small("co-tuning"))
-    relate(model, ground.view, "reverse")
+    relate(model, ground.view, CoTuning.Config())
     np.testing.assert_allclose(model.aside[RELATIONSHIP].sum(axis=1), 1.0, atol=1e-5)
     assert model.facts["relationship"]["sharpness"] > 0
 
 
+@pytest.mark.parametrize("name", OFF)
+def test_refitted_on_all_items_it_claims_no_honest_answers(ground: Playground, name: str) -> None:
+    model = ground.train(with_values(name, hold_back="nothing", epochs=1))
+    assert model.out_of_fold is None
+
+
+def test_refitted_on_all_items_it_relates_classes_by_all(ground: Playground) -> None:
+    model, _ = descent_of(ground, with_values("co-tuning", hold_back="nothing", relationship="direct"))
+    probabilities = source_probabilities(model, ground.view)
+    table = np.stack([probabilities[ground.view.labels == y].mean(axis=0) for y in range(3)])
+    np.testing.assert_allclose(model.aside[RELATIONSHIP], table, rtol=1e-6)
+
+
+def test_delta_compares_what_moves_by_the_recipe(ground: Playground) -> None:
+    model, phase = descent_of(ground, with_values("delta", freeze="auto"))
+    assert model.facts["delta"]["stages"] == [group.name for group in phase.moves[0].groups[:0:-1]]
+
+
 def test_mixed_items_want_their_share_of_two_rows() -> None:
     table = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    batch = Batch({}, np.array([0, 1]), np.array([0, 1]), np.array([1, 0]), np.array([0.75, 0.5], dtype=np.float32))
+    batch = Batch(
+        {},
+        np.array([0, 1]),
+        np.array([0, 1]),
+        np.array([1, 0]),
+        np.array([1, 0]),
+        np.array([0.75, 0.5], dtype=np.float32),
+    )
     nothing = torch.zeros(2, 1)
     rows = wanted(table, Seen(batch, {}, nothing, nothing, torch.from_numpy(batch.labels)))
     assert rows.tolist() == [[0.75, 0.25], [0.5, 0.5]]

@@ -186,3 +186,14 @@ def test_the_same_answers_gain_nothing_however_few_the_network_was_asked_for() -
     few = np.where(np.arange(90)[:, None] < 18, answers, np.nan)
     found = trained.gain(answers, few, _view(labels, np.arange(90)))
     assert found == trained.Gain(0.0, 0.0, 0.0, 18)
+
+
+@pytest.mark.slow
+def test_a_network_that_is_its_probe_gains_nothing_on_it(texts: Path, quick: Fit) -> None:
+    """At a rate near zero nothing moves: the probe beside it has seen the same items, and says the same."""
+    run = quick(texts, method="lp-ft", options=[*FEW, "learning_rate=1e-12", "head_rate=1e-12"])
+    assert run.report.moved is not None
+    assert run.report.moved.probe is not None
+    between = run.report.moved.probe.gain
+    assert between is not None
+    assert (between.low, between.value, between.high) == pytest.approx((0, 0, 0), abs=1e-4)

@@ -67,7 +67,7 @@ def ran(network: Network, what: Descend) -> Descent:
 def test_it_is_adamw_with_the_schedule_and_clipping() -> None:
     network, witness = Network(), Network()
     descent = ran(network, phase(network, clip_norm=0.3, warmup_ratio=0.2))
-    optimizer = torch.optim.AdamW(witness.parameters(), lr=0.05, weight_decay=0.1)
+    optimizer = torch.optim.AdamW(witness.parameters(), lr=0.05, weight_decay=0.1, fused=True)
     losses = []
     for step in range(9):
         torch.manual_seed(RANDOM.number("dropout", step))

@@ -9,6 +9,7 @@ from keiki.evaluation.report.moved import Moved, Piece, Plain, Probe, Still
 
 SHOWN_DIGITS = 12  # of a digest; report.json has it whole
 SLOWER = 1.05  # from here on the fits that judged it are worth a word
+NOTHING = 0.0005  # nats, which three decimals would show as 0
 STOPPED = {
     "epochs": "all its epochs were used",
     "patience": "then the validation loss had stopped falling",
@@ -49,6 +50,8 @@ def against(probe: Probe) -> str:
     if probe.gain is None:
         return f"{start} Too few training items were kept apart from both to compare them."
     items = f"{words.of(probe.n, 'training items')} that neither had learned from"
+    if max(-probe.gain.low, probe.gain.high) < NOTHING:
+        return f"{start} Against it fine-tuning changed nothing on {items}."
     change = f"{words.change(probe.gain, 'log_loss')} ({words.change_limits(probe.gain, 'log_loss')})"
     told = f"{start} Against it fine-tuning brought {change} on {items}{_judged(probe)}."
     return f"{told} It was stopped by these items, which flatters it a little." if probe.flattered else told

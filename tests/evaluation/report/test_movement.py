@@ -70,6 +70,7 @@ def gain(value: float, low: float, high: float) -> Probe:
          "neither had learned from, which may be chance."),
         (gain(-0.1, -0.2, -0.05), "brought 0.10 higher log loss (0.05–0.20) on 60 training items that neither had "
          "learned from, so the probe would have done better."),
+        (gain(0.0, -0.0001, 0.0001), "changed nothing on 60 training items that neither had learned from."),
         (Probe(seconds=0.62), "Too few training items were kept apart from both to compare them."),
     ],
 )  # fmt: skip
