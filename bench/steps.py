@@ -92,13 +92,14 @@ class Ground:
         return Keiki(self, options, pace)
 
     def chosen(self, options: Mapping[str, object]) -> Pace:
-        """How keiki computes steps here: by its own two timed steps of each way; plainly from a boundary."""
+        """How keiki computes steps where a fit is long enough to choose: by its own two timed steps of each way."""
         from keiki.training.pace import Pace, fastest
 
+        def seconds_of(pace: Pace) -> float:
+            return self.keiki(options, pace).descent.seconds_a_step()
+
         plain = Pace(threads=self.plan.threads)
-        if options:
-            return plain
-        seconds_of = lambda pace: self.keiki(options, pace).descent.seconds_a_step()  # noqa: E731
+        self.keiki(options, plain).ready()  # what is kept of the items is there before anything is timed
         return fastest(plain, seconds_of, has_maps=self.kind == "pictures")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from keiki.core.errors import RequestError
 from keiki.core.options import Log, option
@@ -31,7 +30,6 @@ class BitFit(Tuning):
         learning_rate: float | Auto = option(
             1e-3, "peak rate of the biases nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
         )
-        batch_norm: Literal["still", "moving"] = option("still", "whether statistics of BatchNorms stand still")
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         if not any(is_bias(name) for name, _ in model.network.body.named_parameters()):

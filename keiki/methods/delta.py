@@ -50,7 +50,6 @@ class Delta(Tuning):
     @dataclass(frozen=True, kw_only=True)
     class Config(PullConfig):
         maps: int = option(4, "stages whose maps are compared, spread over those that move", search=Linear(1, 16))
-        batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
         attention: Literal["gradient", "uniform"] = option(
             "gradient", "which channels count: those that the task needs, or all", search=OneOf(("gradient", "uniform"))
         )

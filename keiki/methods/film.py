@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
@@ -38,7 +37,6 @@ class Film(MergedTuning):
         learning_rate: float = option(
             1e-3, "peak rate of scales and shifts nearest to the head (AdamW)", search=Log(1e-5, 1e-1)
         )
-        batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
         targets: str = option(AUTO, "layers that are scaled: auto, or parts of their names with commas between")
 
     def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:

@@ -34,6 +34,9 @@ class FineTune(Tuning):
         learning_rate: float | Auto = option(
             "auto", "peak rate of the pretrained weights nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
         )
+        patience: int | Auto = option(
+            "auto", "epochs without a better validation loss before it stops", search=Linear(1, 20)
+        )
         head_rate: float | Auto = option("auto", "peak rate of the head", search=Log(1e-5, 1e-1))
         batch_size: int | Auto = option("auto", "items a step", search=Linear(2, 256))
         freeze: str = option(
@@ -43,7 +46,6 @@ class FineTune(Tuning):
             "auto", "how strongly training items vary: a level, or auto by the number of items a class"
         )
         layer_decay: float = option(0.8, "rate of a stage over that of the stage after it", search=Linear(0.3, 1.0))
-        batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)

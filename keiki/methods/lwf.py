@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from keiki.backbones.base import Backbone
 from keiki.backbones.features import FeatureBank
@@ -43,7 +43,6 @@ class Lwf(Tuning):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
-        batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
         strength: float = option(4.0, "weight of the source classifier's answers in the loss", search=Log(0.1, 10.0))
         temperature: float = option(2.0, "what both answers are divided by; above 1 is softer", search=Linear(1.0, 5.0))
 

@@ -4,11 +4,11 @@ n: items that are learned from; m = n / classes; b: items a step. The evidence i
 
     batch_size      16 below 200 items, else 32
     epochs          as many as make about 600 steps: at least 6, at most 40
+    patience        a quarter of the epochs, at least 3
     learning_rate   3e-4 where the lower stages lie still, else 1e-4; texts a third of it
     head_rate       ten times the rate of the body
     freeze          m < 50: all but the last third of the stages; m < 500: all but the last two thirds; else none
     augment         its own rule by m (`keiki.methods.augmenting`)
-    variants        augmented variants of every item kept at the border of what is frozen: 4 where items vary, else none
 
 What was set by hand is never touched, and each number that the rule has set is told with its reason.
 """
@@ -31,7 +31,7 @@ RATE, WHOLE_RATE = 3e-4, 1e-4
 TEXT_FACTOR = 1 / 3
 HEAD_FACTOR = 10
 FEW, SOME = 50, 500  # items a class
-VARIANTS = 4
+PATIENCE, LEAST_PATIENCE = 0.25, 3  # share of the epochs, and epochs: the first ones only warm up
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def settle(config: TuningConfig, size: Size) -> tuple[TuningConfig, dict[str, di
     decide(
         "epochs", epochs, f"about {STEPS} steps of {config.batch_size} items, {FEWEST_EPOCHS} to {MOST_EPOCHS} epochs"
     )
+    waited = max(LEAST_PATIENCE, round(int(config.epochs) * PATIENCE))
+    decide("patience", waited, f"{PATIENCE:.0%} of {config.epochs} epochs, at least {LEAST_PATIENCE}")
     decide("freeze", *_freeze(size))
     whole = config.freeze in ("none", "0")
     rate = (WHOLE_RATE if whole else RATE) * (TEXT_FACTOR if size.modality == "text" else 1.0)

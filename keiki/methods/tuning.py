@@ -173,7 +173,7 @@ def tune(
             mixing=variation.mixing,
         ),
         validate=_score(model, view, settled, balance),
-        patience=settled.patience,
+        patience=int(settled.patience),
         warmup_ratio=settled.warmup_ratio,
         clip_norm=settled.clip_norm,
         schedule=settled.schedule,

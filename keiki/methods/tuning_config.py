@@ -30,7 +30,7 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     batch_size: int | Auto = option(32, "items a step", search=Linear(2, 256))
     schedule: Schedule = option("cosine", "how the rates go from their peak", search=OneOf(SCHEDULES))
     warmup_ratio: float = option(0.1, "share of the steps in which the rate rises from 0", search=Linear(0.0, 0.5))
-    patience: int = option(3, "epochs without a better validation loss before it stops", search=Linear(1, 20))
+    patience: int | Auto = option(3, "epochs without a better validation loss before it stops", search=Linear(1, 20))
     clip_norm: float = option(1.0, "largest norm of the gradient; 0 does not clip", search=Linear(0.0, 10.0))
     ema: float = option(0.0, "decay of a running mean of the weights, which is kept instead; 0: none")
     start: Start = option("probe", "head to start from: a linear probe solved on the frozen features, or zeros")
@@ -40,7 +40,7 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
         "at once", "when stages begin to move: at once, one more an epoch, or one more when validation stalls"
     )
     head_epochs: int = option(0, "epochs in which only the head moves", search=Linear(0, 10))
-    batch_norm: Literal["still", "moving"] = option("moving", "whether statistics of moving BatchNorms stand still")
+    batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
     boundary: Literal["auto", "off"] = option(
         "auto", "whether what frozen stages answer is kept on disk, so that only the stages above them are computed"
     )
@@ -56,11 +56,10 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "patience"):
             _refuse_unless_auto(self, name, 1)
         for name in ("learning_rate", "head_rate"):
             _refuse_unless_auto(self, name, 0, above=True)
-        refuse_outside(self, "patience", 1)
         for name in ("weight_decay", "clip_norm", "head_epochs", "boundary_gib", "variants"):
             refuse_outside(self, name, 0)
         if self.until is not None:

@@ -124,7 +124,7 @@ def test_a_finished_run_has_all_its_files_and_nothing_to_go_on_from(texts: Path,
 
 
 def test_the_trainable_share_is_that_of_the_shipped_model(texts: Path, quick: Fit) -> None:
-    assert quick(texts).summary["trainable_share"] == pytest.approx(51 / (51 + 464))  # 3 x 16 + 3, beside 464
+    assert quick(texts).summary["trainable_share"] == pytest.approx(51 / (51 + 800))  # 3 x 16 + 3, beside 800
 
 
 def test_the_same_seed_gives_the_same_bits(texts: Path, quick: Fit) -> None:
@@ -349,7 +349,10 @@ def test_a_tuned_network_is_shipped_as_it_was_trained(texts: Path, quick: Fit) -
     done = quick(texts, method="full-finetune", options={"epochs": 2, "batch_size": 8})
     assert done.summary["options"]["epochs"] == 2
     assert done.summary["trainable_share"] == 1.0
-    assert [curve.phase for curve in done.report.training] == ["full fine-tuning: tune"]
+    assert [curve.phase for curve in done.report.training] == [
+        "full fine-tuning: tune",
+        "full fine-tuning: tune, all items",
+    ]
     assert Bundle.open(done.folder).predict(["the sky is very sea"]).probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 

@@ -304,6 +304,7 @@ ASKED = FitRequest(
     positive="the 'odd' one",
     controls="none",
     accuracy=0.9,
+    device="cuda",
     seed=7,
     samples=False,
 )
