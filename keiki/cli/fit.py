@@ -69,7 +69,8 @@ def fit(
         str, typer.Option(metavar="quick|full|none", help="models without pretraining to beat")
     ] = "quick",
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="such as 10m: training ends then with its best so far")
+        str | None,
+        typer.Option(metavar="TIME", help="such as 10m: training ends then with its best so far; anew on --resume"),
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="what fine-tuning runs on: cpu, cuda, cuda:1")] = "cpu",
     seed: Annotated[int, typer.Option(metavar="N", help="of all randomness")] = 0,

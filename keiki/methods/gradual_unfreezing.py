@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from keiki.core.options import Linear, option
+from keiki.core.options import Linear, OneOf, option
 from keiki.data.task import TrainView
-from keiki.methods.base import METHODS, Model, Phase
+from keiki.methods.base import METHODS, Model, Phase, Schedule
 from keiki.methods.tuning import Tuning, start, tune, validate
-from keiki.methods.tuning_config import Auto, Start, TuningConfig
+from keiki.methods.tuning_config import SCHEDULES, Auto, Start, TuningConfig
 
 
 @METHODS.add("gradual-unfreezing")
@@ -29,6 +29,7 @@ class GradualUnfreezing(Tuning):
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
         epochs: int | Auto = option(15, "passes over the training items, at most", search=Linear(1, 50))
+        schedule: Schedule = option("one-cycle", "how the rates go from their peak", search=OneOf(SCHEDULES))
         start: Start = option("zeros", "head to start from: a linear probe solved on the frozen features, or zeros")
         unfreeze: Literal["at once", "epoch", "stall"] = option(
             "epoch", "when stages begin to move: at once, one more an epoch, or one more when validation stalls"

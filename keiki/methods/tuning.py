@@ -31,7 +31,7 @@ from keiki.methods.known_rows import place_known_rows
 from keiki.methods.linear_probe import LinearProbe
 from keiki.methods.loss_options import HeadOptions, balance_of, head_shape, item_loss
 from keiki.methods.recipe import Size, settle
-from keiki.methods.tuning_config import TuningConfig
+from keiki.methods.tuning_config import TuningConfig, steered
 from keiki.nn.softmax import FloatArray, cross_entropy_per_item
 
 if TYPE_CHECKING:
@@ -60,17 +60,19 @@ class Tuning(Method):
     def refitted(self, model: Model, view: TrainView) -> Tuning | None:
         """The same on all items, up to the best epoch: a fifth more data, which counts where there are few.
 
-        None where it was not asked for, or where the clock or a divergence has ended it.
+        What the first fit has decided by the size of its data stays. None where it was not asked for, where the clock
+        or a divergence has ended it, or where validation steers it on its way (stages that wake, rates that drop).
         """
         config = self.config
         wanted = config.refit == "yes" or (config.refit == "auto" and len(view) < REFIT_BELOW)
-        if config.hold_back == "nothing" or not wanted or not model.facts.get("curves"):
+        if config.hold_back == "nothing" or not wanted or not model.facts.get("curves") or steered(config):
             return None
         curve = self._telling_curve(model)
         best = min(curve["epochs"], key=lambda line: line["validation_loss"])["epoch"]
         if curve["ended"] in ("time", "diverged") or (best == 0 and config.start == "zeros"):
             return None
-        return type(self)(replace(config, hold_back="nothing", until=int(best), **self._decided(model)))
+        decided = {**_shown(model), **self._decided(model), "hold_back": "nothing", "until": int(best)}
+        return type(self)(replace(_settled(model, view, config), **decided))
 
     def _telling_curve(self, model: Model) -> dict[str, Any]:
         """The descent that says when to stop."""
@@ -80,6 +82,19 @@ class Tuning(Method):
     def _decided(self, model: Model) -> dict[str, Any]:
         """Options that the first fit has chosen values for."""
         return {}
+
+
+def _shown(model: Model) -> dict[str, Any]:
+    """What a fit has decided of augmentation and balance, as options."""
+    found: dict[str, Any] = {}
+    if "augmenting" in model.facts:
+        told = model.facts["augmenting"]
+        found["augment"] = told["level"]
+        if "flip" in told:
+            found["flip"] = "horizontal" if told["flip"] else "none"
+    if "balance" in model.facts:
+        found["balance"] = model.facts["balance"]["kind"]
+    return found
 
 
 def with_network(model: Model, config: HeadOptions | None = None) -> Model:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keiki.core import options
+from keiki.core.errors import OptionError
 from keiki.core.options import Linear, Log, OneOf, option
 from keiki.methods.augmenting import AugmentOptions
 from keiki.methods.base import Schedule
@@ -31,6 +32,7 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     schedule: Schedule = option("cosine", "how the rates go from their peak", search=OneOf(SCHEDULES))
     warmup_ratio: float = option(0.1, "share of the steps in which the rate rises from 0", search=Linear(0.0, 0.5))
     patience: int | Auto = option(3, "epochs without a better validation loss before it stops", search=Linear(1, 20))
+    pieces: int = option(1, "parts that a batch is computed in, whose gradients add up: less memory, the same step")
     clip_norm: float = option(1.0, "largest norm of the gradient; 0 does not clip", search=Linear(0.0, 10.0))
     ema: float = option(0.0, "decay of a running mean of the weights, which is kept instead; 0: none")
     start: Start = option("probe", "head to start from: a linear probe solved on the frozen features, or zeros")
@@ -67,6 +69,17 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
         for name in ("warmup_ratio", "ema"):
             refuse_outside(self, name, 0, 1)
         refuse_outside(self, "layer_decay", 0, 1, above=True)
+        refuse_outside(self, "pieces", 1)
+        if self.hold_back == "nothing" and steered(self):
+            raise OptionError(
+                "Options unfreeze=stall and schedule=plateau go by a fold that is kept apart, but hold_back=nothing.",
+                hint="Leave hold_back=fold, or choose another schedule.",
+            )
+
+
+def steered(config: TuningConfig) -> bool:
+    """Whether validation decides on the way what moves, or how fast."""
+    return config.unfreeze == "stall" or config.schedule == "plateau"
 
 
 def _refuse_unless_auto(config: options.Config, name: str, low: float, *, above: bool = False) -> None:

@@ -240,6 +240,11 @@ def make_method(request: FitRequest) -> Method:
             f"--budget ends training in time, but '{kind.name}' does not train step by step.",
             hint="Leave it out, or use --method auto: it tries fine-tuning if the budget allows.",
         )
+    if request.device != "cpu" and request.method != "auto" and not kind.gradient:
+        raise RequestError(
+            f"--device says what training runs on, but '{kind.name}' does not train step by step.",
+            hint="Leave it out, or choose a method of fine-tuning: keiki methods",
+        )
     if request.device != "cpu":
         from keiki.training.pace import find_device
 

@@ -16,7 +16,8 @@ from keiki.selection.workshop import Outcome, Workshop
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
 TUNING = "lp-ft"
-AFTER, LEAST_AFTER = 0.15, 15.0  # share and seconds of a budget that are left for what comes after training
+AFTER, LEAST_AFTER = 0.15, 40.0  # share and seconds of a budget that are left for what comes after training
+FULL_FIT = 2.2  # a fit over its first descent: once more on all items, and what validation takes
 REPEATS = 2  # of cross-fitting: one partition alone may flatter
 FEWEST_UNITS = 10  # items or groups; cross-fitting it leaves two folds out, one to judge and one to stop by
 
@@ -36,15 +37,15 @@ class Budget:
     def allows_tuning(self) -> bool:
         return self.seconds is not None and self.tries
 
-    def deadline(self) -> float | None:
+    def deadline(self, part: float = 1.0) -> float | None:
         """When training in this selection has to end, on the clock of perf_counter; None: whenever it has converged.
 
-        Kept back is what evaluation, export and report take after it.
+        Kept back is what evaluation, export and report take after it. part: share of the time that is left.
         """
         if self.seconds is None:
             return None
         kept_back = max(LEAST_AFTER, AFTER * self.seconds)
-        return time.perf_counter() + max(0.0, self.left() - kept_back / self.share)
+        return time.perf_counter() + part * max(0.0, self.left() - kept_back / self.share)
 
     def left(self) -> float:
         """Seconds left for this selection."""
@@ -65,7 +66,9 @@ def try_tuning(
     refusal = shop.decided(shop.identity(method, shop.backbone, view), lambda: _refusal(shop, method, view, budget))
     if refusal:
         return None, refusal
-    logits = cross_fit(shop, method, view)
+    logits, whole = cross_fit(shop, method, view)
+    if not whole:
+        return None, f"{TUNING} was tried and left: the time did not last for an honest judgement."
     gains = cross_entropy_per_item(probe.out_of_fold, view.labels) - cross_entropy_per_item(logits, view.labels)
     low = gain_lower_bound(gains, view.groups)
     if low <= 0:
@@ -74,6 +77,8 @@ def try_tuning(
             f"{TUNING} was tried and left: its gain of {gains.mean():.3f} nats may be chance (95 % low {low:.3f}).",
         )
     outcome = shop.fit(method, view, test)
+    if outcome.cut_short:
+        return None, f"{TUNING} was tried and left: the time did not last for a fit on all items."
     outcome.out_of_fold = logits
     return outcome, f"{TUNING} was kept: it gains {gains.mean():.3f} nats over the probe (95 % low {low:.3f})."
 
@@ -85,26 +90,30 @@ def _refusal(shop: Workshop, method: Method, view: TrainView, budget: Budget) ->
     if budget.left() <= 0:
         return f"{TUNING} was not tried: no time is left."
     fits = sum(len(np.unique(partition)) for partition in partitions(view)) + 1
-    needed = fits * _seconds_of_one_fit(shop, method, view)
+    needed = fits * FULL_FIT * _seconds_of_one_fit(shop, method, view)
     left = max(0.0, budget.left())
     return (
         "" if needed <= left else f"{TUNING} was not tried: it needs about {needed:.0f} s, and {left:.0f} s are left."
     )
 
 
-def cross_fit(shop: Workshop, method: Method, view: TrainView) -> FloatArray:
+def cross_fit(shop: Workshop, method: Method, view: TrainView) -> tuple[FloatArray, bool]:
     """Repeated out-of-fold logits (N, C): for each fold of each partition a model that was fitted on the others.
 
-    They are the logarithms of the probabilities averaged over the partitions.
+    And whether no fit was cut short by the clock; the first that is ends it, since the rest would be too. The logits
+    are the logarithms of the probabilities averaged over the partitions.
     """
     found = []
     for partition in partitions(view):
         out = np.full((len(view), view.n_classes), np.nan)
         for fold in np.unique(partition):
             held, rest = np.flatnonzero(partition == fold), np.flatnonzero(partition != fold)
-            out[held] = softmax(shop.fit(method, view.subset(rest), view.items.take(held)).test)
+            outcome = shop.fit(method, view.subset(rest), view.items.take(held))
+            if outcome.cut_short:
+                return out, False
+            out[held] = softmax(outcome.test)
         found.append(out)
-    return np.asarray(np.log(np.maximum(np.mean(found, axis=0), np.finfo(np.float64).tiny)))
+    return np.asarray(np.log(np.maximum(np.mean(found, axis=0), np.finfo(np.float64).tiny))), True
 
 
 def partitions(view: TrainView) -> list[Index]:

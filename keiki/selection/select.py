@@ -17,6 +17,8 @@ from keiki.nn.softmax import cross_entropy_per_item, softmax
 from keiki.selection.budget import Budget, try_tuning
 from keiki.selection.workshop import Outcome, Workshop
 
+HALF = 0.5  # of the time for training, which a dear control may take at most
+
 
 @dataclass
 class Selection:
@@ -60,7 +62,10 @@ def select(
             f"The {len(view)} training items lie in one group, so none can be kept apart to choose by.",
             hint="Add items of other groups; with --test DATA all groups at hand are for training.",
         )
-    compared = {method.name: shop.outcome(method, view, test) for method in controls}
+    compared = {}
+    for method in controls:
+        shop.deadline = None if method.quick else budget.deadline(HALF)  # quick ones cost about one forward pass
+        compared[method.name] = shop.outcome(method, view, test)
     shop.deadline = budget.deadline()  # what is left when all else is done goes to what trains
     outcomes = {method.name: shop.outcome(method, view, test) for method in transfer} | compared
     notes: list[str] = []

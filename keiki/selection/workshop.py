@@ -16,6 +16,7 @@ import keiki
 from keiki.backbones.base import Backbone
 from keiki.backbones.cache import Cache
 from keiki.backbones.features import FeatureBank
+from keiki.core.errors import TrainingError
 from keiki.core.files import digest, read_json, sha256_file, write_json
 from keiki.core.random import Randomness
 from keiki.core.record import Record
@@ -27,6 +28,9 @@ from keiki.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from keiki.training.pace import Pace
+
+
+CHOSEN = ("recipe", "augmenting", "balance", "flips", "mix", "part", "parts")  # facts that the first fit has decided
 
 
 @dataclass
@@ -45,6 +49,11 @@ class Outcome:
     seconds: float
     prediction_seconds: float  # per item, features included where they had to be computed
     model: Model | None = None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the clock has ended its training."""
+        return any(curve.get("ended") == "time" for curve in self.facts.get("curves", ()))
 
 
 @dataclass
@@ -79,7 +88,7 @@ class Workshop:
             fresh.append(self.fit(method, view, test))
             return pack(fresh[0])
 
-        arrays = self.cache.remember(facts, compute, keep=lambda: not self.bank.changed)
+        arrays = self.cache.remember(facts, compute, keep=lambda: not (self.bank.changed or fresh[0].cut_short))
         return fresh[0] if fresh else self._recalled(method, backbone, view, arrays)
 
     def remembers(self, method: Method, view: TrainView, test: Items) -> bool:
@@ -120,12 +129,17 @@ class Workshop:
         again = method.refitted(model, view)
         if again is None:
             return model
-        whole = self._run(again, backbone, view)
+        try:
+            whole = self._run(again, backbone, view)
+        except TrainingError as problem:  # what the first fit has found stands
+            self.record.event("not fitted again", method=method.name, reason=problem.what)
+            return model
         if whole.facts["curves"][-1]["ended"] == "time":
             return model  # what was found at leisure is better than what was cut short
         whole.out_of_fold, whole.rehearsal = model.out_of_fold, model
         curves = [{**each, "phase": f"{each['phase']}, all items"} for each in whole.facts.get("curves", [])]
-        whole.facts = {**model.facts, **whole.facts, "curves": [*model.facts["curves"], *curves]}
+        first = {name: model.facts[name] for name in CHOSEN if name in model.facts}
+        whole.facts = {**model.facts, **whole.facts, **first, "curves": [*model.facts["curves"], *curves]}
         return whole
 
     def _run(self, method: Method, backbone: Backbone, view: TrainView) -> Model:

@@ -48,7 +48,8 @@ def test_cross_fitting_answers_each_fold_by_a_model_that_has_not_seen_it(shop: W
     from keiki.methods.base import make
 
     monkeypatch.setattr(Workshop, "fit", watched)
-    logits = cross_fit(shop, make("linear-probe"), view)
+    logits, whole = cross_fit(shop, make("linear-probe"), view)
+    assert whole
     assert np.isfinite(logits).all()
     assert all(not learnt & judged for learnt, judged in seen)
     judged = [digest for _, part in seen for digest in part]

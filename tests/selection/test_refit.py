@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keiki.core.errors import OptionError, TrainingError
 from keiki.core.files import read_json
 from keiki.core.random import Randomness
 from keiki.core.record import Record
@@ -119,3 +120,52 @@ def test_a_method_without_gradients_is_fitted_once(ground: Playground, tmp_path:
     probe: Method = make("linear-probe")
     model = shop(ground, tmp_path)._run(probe, ground.backbone, ground.view)
     assert probe.refitted(model, ground.view) is None
+
+
+def test_the_second_fit_keeps_what_the_first_one_settled(ground: Playground, tmp_path: Path) -> None:
+    """More items would have meant other numbers by the recipe, and the best epoch is one of the first fit's."""
+    method = make("fine-tune", {"epochs": 3, "freeze": "1"})
+    model = shop(ground, tmp_path)._run(method, ground.backbone, ground.view)
+    again = method.refitted(model, ground.view)
+    assert again is not None
+    told = model.facts["recipe"]
+    assert told.keys() >= {"batch_size", "learning_rate", "head_rate", "patience"}
+    for name, found in told.items():
+        assert getattr(again.config, name) == found["value"]
+    assert again.config.augment == model.facts["augmenting"]["level"]
+    outcome = shop(ground, tmp_path).fit(method, ground.view, ground.test)
+    assert outcome.facts["recipe"] == told
+
+
+@pytest.mark.parametrize("option", [{"unfreeze": "stall"}, {"schedule": "plateau"}])
+def test_what_validation_steers_is_not_repeated_without_it(
+    ground: Playground, tmp_path: Path, option: dict[str, Any]
+) -> None:
+    assert len(fitted(ground, tmp_path, **option).facts["curves"]) == 1
+    with pytest.raises(OptionError, match="hold_back=nothing"):
+        make("full-finetune", {"hold_back": "nothing", **option})
+
+
+def test_a_second_fit_that_fails_leaves_the_first(
+    ground: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = fitted(ground, tmp_path, refit="no")
+    run = Workshop._run
+
+    def fails(self: Workshop, method: Method, *args: Any) -> Any:
+        if method.config.hold_back == "nothing":
+            raise TrainingError("The loss of 'tune' is nan at step 3.")
+        return run(self, method, *args)
+
+    monkeypatch.setattr(Workshop, "_run", fails)
+    np.testing.assert_array_equal(fitted(ground, tmp_path).test, once.test)
+
+
+def test_a_control_that_the_clock_has_cut_is_not_remembered(ground: Playground, tmp_path: Path) -> None:
+    scratch = make("from-scratch", {"epochs": 2, "batch_size": 8})
+    cut = shop(ground, tmp_path, deadline=perf_counter() - 1)
+    assert cut.outcome(scratch, ground.view, ground.test).cut_short
+    whole = shop(ground, tmp_path)
+    assert not whole.remembers(scratch, ground.view, ground.test)
+    assert not whole.outcome(scratch, ground.view, ground.test).cut_short
+    assert whole.remembers(scratch, ground.view, ground.test)
