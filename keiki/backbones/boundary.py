@@ -7,11 +7,11 @@ augmented variants) is the same in every epoch. Shards are those of the feature 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from keiki.backbones.base import Backbone
 from keiki.backbones.cache import Held
 from keiki.backbones.features import FeatureBank, Shard
 from keiki.backbones.passes import in_order
+from keiki.backbones.stages import stage_parameters
 from keiki.core.errors import DataError, KeikiError, UnreadableItem
 from keiki.core.files import digest, sha256_bytes, sha256_file
 from keiki.core.random import Randomness
@@ -81,15 +82,24 @@ class Border:
             "transform": self.transform.to_json(),
             "files": {name: sha256_bytes(data) for name, data in self.transform.files().items()},
             "stages": [list(names) for names in self.stages],
-            "variant": [variant, repr(self.augment)] if variant else 0,
+            "reader": FeatureBank.reader(self.backbone.card.modality),
+            "variant": [variant, *self._drawn] if variant else 0,
         }
+
+    @property
+    def _drawn(self) -> list[Any]:
+        """What decides how a variant is drawn; a representation leaves out large fields such as a tokenizer."""
+        source = None if self.augment is None else self.augment.source.to_json()
+        return [repr(self.augment), source, {package: _version(package) for package in ("torch", "torchvision")}]
 
 
 class Boundary:
     """The kept activations of one border, for the items that a bank has registered.
 
-    `why_not` says why there is none, and is empty where there is: the network cannot be cut there exactly, or the disk
-    or `cap` (bytes) does not hold it. It is found out on first use, which takes seconds.
+    `why_not` says why there is none, and is empty where there is: the network cannot be cut there exactly, its lower
+    part does not convert, or `cap` (bytes) or the cache does not hold it. It is found out on first use, which takes
+    seconds, and asked through `bank.decided`, because a cache without a cap of its own goes by the free disk: a run
+    that is resumed must not change its mind. `cut_short` says what `ensure` has left out for want of time.
     """
 
     def __init__(self, border: Border, bank: FeatureBank, body: nn.Module, cap: int = DEFAULT_CAP) -> None:
@@ -98,15 +108,48 @@ class Boundary:
         self._body = body
         self._cap = cap
         self._held: dict[tuple[str, int], _Rows] = {}
+        self._known: dict[tuple[str, int], int] = {}
+        self.cut_short = ""
+        self.note: Callable[[str], None] = lambda told: None  # is told of `cut_short`
 
     @cached_property
     def why_not(self) -> str:
-        problem = str(self._bank.cache.remember_json(self._checked(), lambda: self._problem()))
-        if problem:
-            return problem
+        return self._bank.decided(f"{self._name}, why not", self._reason)
+
+    @cached_property
+    def _name(self) -> str:
+        """What its decisions are filed under."""
+        border = self.border
+        decisive = [self._checked(), border.name(border.variants), border.variants, self._cap]
+        named = digest([decisive, self._bank.registered, self._bank.plan.to_json()])
+        return f"boundary after {border.depth} stages of {border.backbone.card.name}, {named[:16]}"
+
+    def _reason(self) -> str:
+        from keiki.nn.boundary import OddForward
+
+        try:
+            problem = str(self._bank.cache.remember_json(self._checked(), self._problem))
+            return problem or self._too_large() or self._unconverted()
+        except OddForward as failed:  # not remembered beyond this run: memory may have run out
+            return failed.what
+
+    def _too_large(self) -> str:
         room = min(self._cap, self._bank.cache.cap_bytes // 2)
         if self.size > room:
             return f"it takes {self.size / 2**30:.1f} GiB of disk, and {room / 2**30:.1f} GiB are allowed"
+        return ""
+
+    def _unconverted(self) -> str:
+        """Why the lower part does not convert, or nothing."""
+        if self._bank.plan.engine == "torch":
+            return ""
+        from keiki.engines.onnx import REFUSED
+
+        graphs = self._bank.cache.graphs  # if it cannot be written, that is no fault of the network
+        try:
+            self._graph(graphs)
+        except (KeikiError, RuntimeError, *REFUSED) as problem:
+            return f"what lies below does not convert: {problem.what if isinstance(problem, KeikiError) else problem}"
         return ""
 
     def _checked(self) -> dict[str, Any]:
@@ -121,14 +164,20 @@ class Boundary:
 
         _, witness = self.border.backbone.examples(self.border.transform)
         try:
-            gap = difference(self._body, self.cut, witness)
+            gap = difference(self._body, self.cut, witness, self._above)
         except NoBoundary as problem:
             return problem.what
         return "" if gap <= EXACT else f"the network above the cut differs by {gap:.0e}"
 
+    @property
+    def _above(self) -> set[str]:
+        """Names of the body's parameters that are not frozen with the stages below."""
+        below = [stage_parameters(self._body, s) for s in self.border.backbone.stages()[: self.border.depth]]
+        return {name for name, _ in self._body.named_parameters()} - {name for stage in below for name in stage}
+
     @cached_property
     def cut(self) -> Cut:
-        """Where and how the network is cut; raises NoBoundary."""
+        """Where and how the network is cut; raises NoBoundary and OddForward."""
         from keiki.nn.boundary import cut
 
         example, witness = self.border.backbone.examples(self.border.transform)
@@ -149,17 +198,45 @@ class Boundary:
     def facts(self) -> dict[str, Any]:
         """What a report says of it."""
         told = {"stages": self.border.depth, "variants": self.border.variants, "why_not": self.why_not}
-        return told if self.why_not else {**told, "bytes_an_item": self.bytes_an_item, "bytes": self.size}
+        short = {"cut_short": self.cut_short} if self.cut_short else {}
+        return told if self.why_not else {**told, "bytes_an_item": self.bytes_an_item, "bytes": self.size, **short}
 
-    def ensure(self, items: Items) -> None:
-        """Compute what is missing of all variants for the shards of `items`."""
-        wanted = [(shard, v) for shard, _, _ in self._bank.parts(items) for v in range(1 + self.border.variants)]
-        missing = [(shard, v) for shard, v in wanted if not self._has(shard, v)]
-        engine = self._open() if missing else None
+    def ensure(self, items: Items, variants: int | None = None) -> int:
+        """Compute what is missing for the shards of `items`: the clean variant and so many augmented ones (all).
+
+        Returns how many variants there are of all `items`, the clean one counted: fewer where `bank.out_of_time` said
+        so on the way, 0 where not even that one is whole. It stays at that answer, after a resume too.
+        """
+        wanted = 1 + (self.border.variants if variants is None else variants)
+        asked = (digest(list(items.digests)), wanted)
+        if asked not in self._known:
+            question = f"{self._name}, variants of {asked[0][:16]} out of {wanted}"
+            found = int(self._bank.decided(question, lambda: str(self._fill(items, wanted, self._bank.out_of_time))))
+            self._fill(items, found, lambda: False)  # after a resume something may be gone
+            self._known[asked] = found
+            if found < wanted:
+                self._tell(found, wanted, len(items))
+        return self._known[asked]
+
+    def _fill(self, items: Items, wanted: int, stop: Callable[[], bool]) -> int:
+        """Variant after variant, shard by shard, until `stop`; returns how many variants are whole."""
+        shards = [shard for shard, _, _ in self._bank.parts(items)]
+        missing = [(shard, v) for v in range(wanted) for shard in shards if not self._has(shard, v)]
+        engine: Engine | None = None
         for number, (shard, variant) in enumerate(missing):
-            assert engine is not None  # there is something missing
+            if stop():
+                return variant
+            engine = engine or self._open()
             self._bank.cache.put("features", self._key(shard, variant), self._compute(engine, shard, variant))
             self._bank.record.progress("frozen part", number + 1, len(missing))
+        return wanted
+
+    def _tell(self, found: int, wanted: int, n: int) -> None:
+        told = f"time ran out: {found} of {wanted} variants of {n} items are kept"
+        if told not in self.cut_short:
+            self.cut_short = "; ".join(filter(None, [self.cut_short, told]))
+        self._bank.record.event("boundary cut short", variants=found, of=wanted, items=n)
+        self.note(self.cut_short)
 
     def rows(self, items: Items, variant: int) -> list[Floats]:
         """The activation of each item: mapped read-only, so copy before anything works on it in place."""
@@ -194,20 +271,24 @@ class Boundary:
         """The engine of the lower part."""
         from keiki.nn.boundary import lower
 
-        backbone, plan = self.border.backbone, self._bank.plan
+        plan = self._bank.plan
         if plan.engine == "torch":
             from keiki.engines.torch import TorchEngine
 
-            return TorchEngine(lower(backbone.module(), self.cut.last), plan.threads)
-        from keiki.engines.convert import convert
+            return TorchEngine(lower(self.border.backbone.module(), self.cut.last), plan.threads)
         from keiki.engines.onnx import OnnxEngine
 
-        identity = digest({"lower part": self.cut.last, "of": backbone.card.digest, "format": FORMAT})
+        return OnnxEngine(self._graph(self._bank.cache.graphs), plan.threads)
+
+    def _graph(self, folder: Path) -> Path:
+        """The lower part as a graph, converted once."""
+        from keiki.engines.convert import convert
+        from keiki.nn.boundary import lower
+
+        backbone, last = self.border.backbone, self.cut.last
+        identity = digest({"lower part": last, "of": backbone.card.digest, "format": FORMAT})
         example, witness = backbone.examples(self.border.transform)
-        graph = convert(
-            lambda: lower(backbone.module(), self.cut.last), example, witness, identity, self._bank.cache.graphs
-        )
-        return OnnxEngine(graph, plan.threads)
+        return convert(lambda: lower(backbone.module(), last), example, witness, identity, folder)
 
     def _compute(self, engine: Engine, shard: Shard, variant: int) -> dict[str, bytes]:
         """The files of one shard and variant; an item that cannot be read has no values."""
@@ -283,6 +364,13 @@ def _refuse_changed(raw: Raw, content: str) -> None:
     """Raise DataError where a file is no longer what it was: its activation would be kept under another's name."""
     if isinstance(raw, Path) and sha256_file(raw) != content:
         raise DataError(f"'{raw}' has changed since it was first read.", hint="Begin anew.")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _npy(array: npt.NDArray[Any]) -> bytes:

@@ -94,6 +94,10 @@ class FeatureBank:
         self._networks: dict[str, Network] = {}
         self._asked: dict[tuple[int, str | None], tuple[Backbone, Network]] = {}  # holds the backbone: its id stays its
         self._kept: dict[str, _Kept] = {}  # what must not be shared with other runs
+        self.decided: Callable[[str, Callable[[], str]], str] = lambda question, decide: (
+            decide()
+        )  # see Workshop.decided
+        self.out_of_time: Callable[[], bool] = lambda: False  # whether what may be left out should be
         self.changed = False  # whether an item was not what its digest says: nothing made from it may be remembered
 
     def register(self, items: Items) -> None:
@@ -195,7 +199,7 @@ class FeatureBank:
                     "transform": transform.to_json(),
                     "files": {name: sha256_bytes(data) for name, data in transform.files().items()},
                     "plan": self.plan.to_json(),
-                    "reader": self._reader(backbone.card.modality),
+                    "reader": self.reader(backbone.card.modality),
                 }
             )
             network = self._networks.setdefault(name, Network(name, backbone, transform, self._engines))
@@ -203,14 +207,15 @@ class FeatureBank:
         return self._asked[asked][1]
 
     @staticmethod
-    def _reader(modality: str) -> dict[str, str]:
+    def reader(modality: str) -> dict[str, str]:
+        """What decides, besides the item itself, what is read: packages and their versions."""
         return {"pillow": PIL.__version__} if modality == "image" else {}
 
     def _features_key(self, shard: Shard, network: Network) -> str:
         return digest(["features", shard.name, network.name])
 
     def _facts_key(self, shard: Shard) -> str:
-        return digest(["facts", FACTS_FORMAT, shard.name, shard.items.modality, self._reader(shard.items.modality)])
+        return digest(["facts", FACTS_FORMAT, shard.name, shard.items.modality, self.reader(shard.items.modality)])
 
     def _look_up(self, items: Items) -> tuple[Index, Index]:
         """Number of the shard and row in it, (n,) each."""

@@ -136,11 +136,12 @@ def read_weights(path: Path, base: Backbone, *, what: str) -> tuple[Weights, Mat
     """The tensors in `path` as weights of `base`, how they lie on it, and the text that the file carries besides.
 
     what: how a message calls the file. Raises RequestError where it is damaged, or holds another network: then with the
-    tensors that miss or differ, and the listed backbone that it fits, if there is one.
+    tensors that miss or differ, and the listed backbone that it fits, if there is one; or where adapters stand in it.
     """
     with _opened(path) as file:
         shapes: dict[str, Shape] = {name: tuple(file.get_slice(name).get_shape()) for name in _names(file)}
         notes: dict[str, str] = file.metadata() or {}
+    _refuse_adapters(shapes, what)
     found = match(shapes, _shapes(base), base.network_width)
     if not found.fits:
         raise RequestError(
@@ -162,6 +163,17 @@ def read_head(path: Path, names: tuple[str, str]) -> tuple[Any, Any]:
     with _opened(path) as file:
         weight, bias = (file.get_tensor(name).double().numpy() for name in names)
     return weight, bias
+
+
+def _refuse_adapters(shapes: Mapping[str, Shape], what: str) -> None:
+    """They bend what goes from layer to layer, so the public architecture without them is another network."""
+    from keiki.nn.adapters import NAME
+
+    if any(NAME in name.split(".") for name in shapes):
+        raise RequestError(
+            f"{what} holds adapters, which a fit cannot start from.",
+            hint="Start from a run of lora, film or fine-tune, whose changes are plain weights.",
+        )
 
 
 def _checked(path: Path, found: Match, what: str) -> str:

@@ -239,5 +239,5 @@ class Batch:
     labels: Index
     positions: Index
     partners: Index | None = None
-    others: Index | None = None
     shares: npt.NDArray[np.float32] | None = None
+    others: Index | None = None

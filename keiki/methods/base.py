@@ -89,7 +89,8 @@ class Descend:
     sleeping groups: every epoch that ends, or `patience` epochs without a better score; while any sleeps nothing ends
     the phase, and with each wake-up patience begins anew. ema: the weights that are validated and kept are a running
     mean of those that are trained, with this decay; 0 keeps the trained ones. still: a BatchNorm keeps its statistics
-    even where its own weights move.
+    even where its own weights move. pieces: a batch is computed in so many parts whose gradients add up, in less
+    memory.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Descend:
     wake: Literal["epoch", "stall"] = "epoch"
     ema: float = 0.0
     still: bool = False
+    pieces: int = 1
     before_epoch: Callable[[int], None] | None = None
     after_step: Callable[[], None] | None = None
 
@@ -163,8 +165,15 @@ class Model:
 
     @cached_property
     def source(self) -> nn.Module:
-        """The body as it was before any training: a copy of its own that never moves, whatever was resumed."""
-        return self.backbone.module().requires_grad_(False).to(self.network.device)
+        """The body as it was before any training: a copy of its own that never moves, whatever was resumed.
+
+        A step may be what asks for it first: building it leaves the random stream that dropout draws from as it was.
+        """
+        import torch
+
+        with torch.random.fork_rng(devices=[]):  # it is built on the CPU
+            body = self.backbone.module()
+        return body.requires_grad_(False).to(self.network.device)
 
     def features(self, items: Items) -> Any:
         """Frozen features (N, D) of `items`: from the cache, or straight from the raws where that is quick."""

@@ -53,5 +53,10 @@ class PublicStart(Method):
     def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:
         return self.like.build(backbone, target, bank)
 
+    def refitted(self, model: Model, view: TrainView) -> Method | None:
+        """The method's own second fit, from the public start too: the start of the user's own learns from all items."""
+        again = self.like.refitted(model, view)
+        return None if again is None else self.beside(again)
+
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from self.like.phases(model, view)

@@ -16,6 +16,7 @@ from keiki.methods.tuning_config import TuningConfig
 
 Part = Literal["first", "middle", "last"]
 BEST = "best part/"  # before the names of what is laid aside of the best one
+PROVEN = ("moved", "trained_parameters", "trainable", "frozen")  # facts of each descent: see keiki/training/proof.py
 PARTS: tuple[Part, ...] = ("first", "middle", "last")
 
 
@@ -47,8 +48,7 @@ class Surgical(Tuning):
     Config = SurgicalConfig
 
     def _telling_curve(self, model: Model) -> dict[str, Any]:
-        name = f"tune {model.facts['part']}"
-        found: dict[str, Any] = next(each for each in model.facts["curves"] if each["phase"] == name)
+        found: dict[str, Any] = next(each for each in model.facts["curves"] if each["phase"] == model.facts["ships"])
         return found
 
     def _decided(self, model: Model) -> dict[str, Any]:
@@ -85,7 +85,10 @@ def _among(names: frozenset[str], name: str, owner: object) -> bool:
 
 
 def _reset(model: Model) -> None:
+    """The network as it was at the start; that another part has moved is undone, so the proof of stillness begins anew
+    and holds each tensor outside of the part that comes to what it was when built."""
     model.network.load_state_dict(start_state(model))
+    model.facts.pop("moved", None)
 
 
 def _keep(model: Model, view: TrainView, part: Part, config: TuningConfig) -> None:
@@ -95,7 +98,7 @@ def _keep(model: Model, view: TrainView, part: Part, config: TuningConfig) -> No
     if not tried or loss < min(tried.values()):
         now = {BEST + name: t.cpu().numpy().copy() for name, t in model.network.state_dict().items()}
         model.aside |= now
-        model.facts["part"] = part
+        model.facts |= {"part": part, "ships": f"tune {part}", "kept": {name: model.facts[name] for name in PROVEN}}
     tried[part] = loss
 
 
@@ -105,3 +108,4 @@ def _take(model: Model) -> None:
     best = {name.removeprefix(BEST): array for name, array in model.aside.items() if name.startswith(BEST)}
     model.network.load_state_dict({name: torch.from_numpy(array) for name, array in best.items()})
     model.aside = {}
+    model.facts |= model.facts.pop("kept")

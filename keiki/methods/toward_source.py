@@ -75,9 +75,13 @@ def frozen_answers(model: Model, method: str) -> Callable[[Seen], Tensor]:
 
     @cache
     def teacher() -> tuple[Tensor, Tensor]:
+        import torch
+
         from keiki.nn.distillation import linear_layer
 
-        layer = linear_layer(source_head(model, method).head).to(model.network.device)
+        with torch.random.fork_rng(devices=[]):  # built in the first step, whose dropout must not hang on that
+            layer = linear_layer(source_head(model, method).head)
+        layer = layer.to(model.network.device)
         return layer.weight.detach(), layer.bias.detach()
 
     def answers(seen: Seen) -> Tensor:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from keiki.nn.network import Seen
 
 REFIT_BELOW = 2000  # items
+CUT_SHORT = "boundary cut short"  # a fact: what of the frozen stages' answers was left out for want of time
 START = "start/"  # before the names of what is laid aside of the start
 
 Moves = Callable[[str, "nn.Module"], bool]
@@ -195,6 +196,7 @@ def tune(
         wake="stall" if settled.unfreeze == "stall" else "epoch",
         ema=settled.ema,
         still=settled.batch_norm == "still",
+        pieces=settled.pieces,
     )
 
 
@@ -227,12 +229,37 @@ def _variation(model: Model, view: TrainView, config: TuningConfig) -> Augmentin
 
 def _boundary(model: Model, view: TrainView, config: TuningConfig, variation: Augmenting) -> Boundary | None:
     """What the frozen stages answer, to be kept: only where they are frozen in every phase, by the option `freeze`."""
-    depth = first_moving(config.freeze, [stage.name for stage in model.backbone.stages()])
-    if config.boundary == "off" or depth == 0 or variation.mixing is not None:
+    depth = _frozen(model, config)
+    if config.boundary == "off" or depth == 0 or _unkept(config, variation):
         return None
-    augment = variation.augment if config.variants else None
-    border = Border(model.backbone, model.transform_name, depth, augment, config.variants if augment else 0)
-    return Boundary(border, model.bank, model.network.body, int(config.boundary_gib * 2**30))
+    variants = config.variants if variation.augment else 0
+    border = Border(model.backbone, model.transform_name, depth, variation.augment, variants)
+    found = Boundary(border, model.bank, model.network.body, int(config.boundary_gib * 2**30))
+    found.cut_short = model.facts.get(CUT_SHORT, "")
+    found.note = lambda told: model.facts.update({CUT_SHORT: told})
+    return found
+
+
+def _frozen(model: Model, config: TuningConfig) -> int:
+    """Number of the stages, from the input on, that lie still in every phase."""
+    return first_moving(config.freeze, [stage.name for stage in model.backbone.stages()])
+
+
+def _unkept(config: TuningConfig, variation: Augmenting) -> str:
+    """Why nothing can be kept of items that vary like this, or nothing."""
+    if variation.mixing is not None:
+        return "items are mixed with each other, anew in each epoch"
+    if variation.augment is not None and not config.variants:
+        return "items are augmented, and variants=0 keeps none of their variants"
+    return ""
+
+
+def _boundary_facts(model: Model, config: TuningConfig, variation: Augmenting) -> dict[str, Any] | None:
+    """What a report says of what is kept, or why nothing is; None where it was not asked for."""
+    if model.boundary is not None:
+        return model.boundary.facts()
+    depth, why = _frozen(model, config), _unkept(config, variation)
+    return {"stages": depth, "why_not": why} if why and depth and config.boundary == "auto" else None
 
 
 def groups(model: Model, config: TuningConfig, moves: Moves | None, weight_decay: float | None = None) -> list[Group]:
@@ -309,8 +336,10 @@ def validate(model: Model, view: TrainView, config: TuningConfig | None = None) 
             model.out_of_fold[stop] = model.logits(view.items.take(stop))
         if config is not None:
             model.facts["recipe"] = settle(config, size_of(model, view, config))[1]
-            model.facts["augmenting"] = _variation(model, view, _settled(model, view, config)).facts
-            model.facts["boundary"] = None if model.boundary is None else model.boundary.facts()
+            settled = _settled(model, view, config)
+            variation = _variation(model, view, settled)
+            model.facts["augmenting"] = variation.facts
+            model.facts["boundary"] = _boundary_facts(model, settled, variation)
 
     return Solve("validate", keep)
 

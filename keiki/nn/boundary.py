@@ -9,7 +9,7 @@ the other does not do: they stand between such things.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -23,9 +23,19 @@ from keiki.core.errors import KeikiError
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
+# What a network raises that does not take what the modules below the cut answer in their own place.
+ODD = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError)
+
 
 class NoBoundary(KeikiError):
     """A network cannot be cut there; `what` says why."""
+
+
+class OddForward(KeikiError):
+    """The network's own forward, or its gradient, has failed while it was being cut; `what` tells its error.
+
+    Not a `NoBoundary`: it need not be so again, since memory may have run out.
+    """
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,19 @@ class Cut:
 
     def upper(self, body: nn.Module, activation: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
         """What `body` makes of a kept activation (B, ...); inputs that are not given count as zeros."""
+        with self.placed(body, activation, inputs) as given:
+            out: Tensor = body(**given)
+            return out
+
+    @contextlib.contextmanager
+    def placed(
+        self, body: nn.Module, activation: Tensor, inputs: Mapping[str, Tensor]
+    ) -> Iterator[Mapping[str, Tensor]]:
+        """For as long as this lasts `body` begins at a kept activation; gives the inputs that it is called with."""
         sizes = {follows: activation.shape[axis] for axis, follows in enumerate(self.axes) if follows}
         given = {name: inputs[name] if name in inputs else self._zeros(name, sizes, activation) for name in self.inputs}
         with _answering(body, {name: answer.like(sizes) for name, answer in self.below.items()}, self.last, activation):
-            out: Tensor = body(**given)
-            return out
+            yield given
 
     def _zeros(self, name: str, sizes: Mapping[str, int], like: Tensor) -> Tensor:
         axes, shape, dtype = self.inputs[name]
@@ -80,7 +98,8 @@ def cut(body: nn.Module, stages: Sequence[Sequence[str]], example: Arrays, witne
     """Cut `body` after `stages` (names of their modules and loose parameters, from the input on).
 
     example, witness: two sets of named inputs that differ in every size that may vary. Raises NoBoundary where the
-    modules answer with more than one tensor, or in sizes that follow neither the batch nor the length.
+    modules answer with more than one tensor, or in sizes that follow neither the batch nor the length; OddForward where
+    the network itself fails.
     """
     modules = dict(body.named_modules())
     names = [name for stage in stages for name in stage if name in modules]
@@ -121,35 +140,57 @@ def lower(body: nn.Module, last: str) -> nn.Module:
     return body
 
 
-def difference(body: nn.Module, at: Cut, inputs: Arrays) -> float:
+def difference(body: nn.Module, at: Cut, inputs: Arrays, moving: Collection[str] = ()) -> float:
     """How far the upper part is from the whole: the largest relative gap of the features and of all gradients above.
 
-    Measured on `inputs` in eval mode, in the precision of the weights; 0 where the cut is exact.
+    Measured on `inputs` in eval mode, in the precision of the weights; 0 where the cut is exact. moving: names of the
+    parameters that may be trained; infinite where one of them has a gradient in the whole alone, as it works below the
+    cut. Raises OddForward.
     """
     with _asleep(body):
         given = _tensors(body, inputs)
         kept = _outputs(body, [at.last], inputs)[at.last]
-        whole = _with_gradient(body, lambda: body(**given))
-        upper = _with_gradient(body, lambda: at.upper(body, kept.detach(), given))
+        whole = _with_gradient(body, given)
+        with at.placed(body, kept.detach(), given) as inside:
+            upper = _with_gradient(body, inside)
     above = {name: gradient for name, gradient in upper[1].items() if gradient is not None}
     gaps = [_gap(upper[0], whole[0])] + [_gap(g, whole[1][name]) for name, g in above.items()]
-    return max(gaps)
+    missed = any(whole[1][name] is not None and name not in above for name in moving)
+    return float("inf") if missed else max(gaps)
 
 
-def _with_gradient(body: nn.Module, run: Callable[[], Tensor]) -> tuple[Tensor, dict[str, Tensor | None]]:
+def _with_gradient(body: nn.Module, given: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor | None]]:
+    """Features, and the gradient of each parameter of a sum of them; None where a parameter has no part in it."""
     parameters = dict(body.named_parameters())
     before = {name: p.requires_grad for name, p in parameters.items()}
     body.requires_grad_(True)
     try:
-        features = run()
+        features = _forward(body, given)
         if not features.requires_grad:  # nothing above the cut could move
             return features, dict.fromkeys(parameters)
         weights = torch.linspace(-1, 1, features.shape[-1]).to(features)
-        found = torch.autograd.grad((features * weights).sum(), list(parameters.values()), allow_unused=True)
+        total = (features * weights).sum()
+        with _as_its_own():
+            found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
         return features.detach(), dict(zip(parameters, found, strict=True))
     finally:
         for name, p in parameters.items():
             p.requires_grad_(before[name])
+
+
+def _forward(body: nn.Module, given: Mapping[str, Tensor]) -> Tensor:
+    with _as_its_own():
+        out: Tensor = body(**given)
+    return out
+
+
+@contextlib.contextmanager
+def _as_its_own() -> Iterator[None]:
+    """Turn what the network itself raises into an OddForward; put nothing of ours inside."""
+    try:
+        yield
+    except ODD as error:
+        raise OddForward(f"the network's own forward fails there: {type(error).__name__}: {error}") from error
 
 
 def _gap(ours: Tensor, theirs: Tensor | None) -> float:
@@ -173,7 +214,7 @@ def _outputs(body: nn.Module, names: Sequence[str], inputs: Arrays) -> dict[str,
     handles = [body.get_submodule(name).register_forward_hook(keep(name)) for name in names]
     try:
         with torch.no_grad():
-            body(**_tensors(body, inputs))
+            _forward(body, _tensors(body, inputs))
     finally:
         for handle in handles:
             handle.remove()
@@ -199,7 +240,7 @@ def _bare_below(body: nn.Module, names: Sequence[str], inputs: Arrays) -> list[s
     ]
     try:
         with torch.no_grad():
-            body(**_tensors(body, inputs))
+            _forward(body, _tensors(body, inputs))
     finally:
         for handle in handles:
             handle.remove()

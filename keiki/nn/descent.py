@@ -121,6 +121,13 @@ class _Pair:
     product: float
 
 
+class _Lost(Exception):
+    """The slope that was foretold is not there, however short the step: rounding has eaten the direction.
+
+    So it goes where a penalty next to nothing meets columns that hardly differ among the rows.
+    """
+
+
 def descend(problem: Problem, theta: FloatArray, tolerance: float) -> Steps:
     """L-BFGS from theta (C, r + 1) until its own quadratic model foretells a gain below tolerance * loss."""
     dot = problem.rows.dot
@@ -130,7 +137,13 @@ def descend(problem: Problem, theta: FloatArray, tolerance: float) -> Steps:
         direction = yield from _direction(problem, here, pairs)
         if -0.5 * dot(direction, here.gradient) <= tolerance * here.loss:
             return here.theta
-        there = yield from _line_search(problem, here, direction)
+        try:
+            there = yield from _line_search(problem, here, direction)
+        except _Lost:
+            if not pairs:
+                return here.theta  # single-precision products tell no more
+            pairs.clear()
+            continue
         if there is None:
             return here.theta
         step, change = there.theta - here.theta, there.gradient - here.gradient
@@ -195,6 +208,8 @@ def _line_search(
         at = _inside(at - slope / bend, low, high) if bend > 0 else _inside(low, low, high)
     if -first <= _ROUNDING * here.loss:
         return None
+    if low == 0.0:
+        raise _Lost
     raise TrainingError("Logistic regression found no step that lowers its loss.", hint="Standardise the features.")
 
 

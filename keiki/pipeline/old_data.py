@@ -153,7 +153,7 @@ def _ask(data: Dataset, source: Source, model: Model, temperature: float, bank: 
     bank.register(data.items)
     facts = bank.facts(data.items, thumbnails=False)
     left = data.take([row for row, fact in enumerate(facts) if fact.error is None])
-    own = replace(model, bank=bank)
+    own = replace(model, bank=bank, boundary=None)  # what frozen stages answer is kept for the items of the fit alone
     names = tuple(dict.fromkeys((*source.classes, *model.target.classes)))
     before = _spread(source.probabilities(left.items, bank), source.classes, names)
     after = _spread(softmax(own.logits(left.items) / temperature), model.target.classes, names)

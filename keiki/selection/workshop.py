@@ -72,6 +72,13 @@ class Workshop:
     deadline: float | None = None  # on the clock of perf_counter: what trains then ends with its best so far
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.bank.decided, self.bank.out_of_time = self.decided, self.out_of_time
+
+    def out_of_time(self) -> bool:
+        """Whether what trains should come to its end."""
+        return self.deadline is not None and perf_counter() > self.deadline
+
     def outcome(self, method: Method, view: TrainView, test: Items) -> Outcome:
         """Fit `method` on `view` and let it answer for `test`; from memory where the same was done before.
 
@@ -155,7 +162,7 @@ class Workshop:
             pace=Pace(threads=method.threads or self.plan.threads, device=self.device),
             find_pace=partial(self._pace, method, view) if may_ship else None,
             checkpoints=self._checkpoints(self.identity(method, backbone, view)),
-            out_of_time=lambda: self.deadline is not None and perf_counter() > self.deadline,
+            out_of_time=self.out_of_time,
         )
         return trainer.run(method, model, view)
 
@@ -188,12 +195,18 @@ class Workshop:
         """The answer of `decide`, which depends on the clock: asked once, and the same after a resume."""
         if self.decisions is None:
             return decide()
-        plan: dict[str, Any] = read_json(self.decisions) if self.decisions.is_file() else {}
-        known: dict[str, str] = plan.setdefault("decided", {})
-        if question not in known:
-            known[question] = decide()
-            write_json(self.decisions, plan)
-        return known[question]
+        known = self._plan().get("decided", {})
+        if question in known:
+            return str(known[question])
+        answer = decide()
+        plan = self._plan()  # read again: other questions may have come up in between
+        plan.setdefault("decided", {})[question] = answer
+        write_json(self.decisions, plan)
+        return answer
+
+    def _plan(self) -> dict[str, Any]:
+        found: dict[str, Any] = read_json(self.decisions) if self.decisions and self.decisions.is_file() else {}
+        return found
 
     def _facts(self, method: Method, backbone: Backbone, view: TrainView, test: Items) -> dict[str, str]:
         return {"identity": self.identity(method, backbone, view), "test": digest(list(test.digests))}

@@ -111,9 +111,9 @@ def what_is_frozen_does_not_move(ground: Playground, name: str) -> None:
     model = ground.build(method)
     if model.network is None:
         return
-    before, moving = _plain_state(model.network), _declared(method, model, ground)
+    before, trained = _plain_state(model.network), ground.trained(name)
+    moving = _declared(method, model, ground, trained.facts.get("ships"))
     sizes = {n: p.numel() for n, p in model.network.named_parameters()}
-    trained = ground.trained(name)
     parameters = {n for n, _ in trained.network.named_parameters()}
     free = {plain_name(each) for each in moving}
     owners = {each.rpartition(".")[0] for each in free}
@@ -249,10 +249,13 @@ def _stops(n_events: int) -> list[int]:
     return sorted({0, n_events // 3, 2 * n_events // 3, n_events - 1})
 
 
-def _declared(method: Method, model: Any, ground: Playground) -> set[str]:
-    """Names of the parameters that any phase may move."""
+def _declared(method: Method, model: Any, ground: Playground, ships: str | None) -> set[str]:
+    """Names of the parameters that any phase may move; where several were tried, each from the start, that one phase
+    may move whose outcome ships."""
     names = {id(p): n for n, p in model.network.named_parameters()}
-    phases = [p for p in method.phases(model, ground.view) if isinstance(p, Descend)]
+    descents = [p for p in method.phases(model, ground.view) if isinstance(p, Descend)]
+    phases = [p for p in descents if ships in (None, p.name)]
+    require(ships is None or len(phases) == 1, "what ships comes of one of the phases")
     return {names[id(p)] for phase in phases for move in phase.moves for group in move.groups for p in group.parameters}
 
 

@@ -61,7 +61,7 @@ class _Mixer(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, states: Tensor) -> Tensor:
-        out: Tensor = self.drop(torch.tanh(self.mix(self.norm(states))))
+        out: Tensor = states + self.drop(torch.tanh(self.mix(self.norm(states))))
         return out
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
-from keiki.core.files import digest, read_json, sha256_file, write_json, writing_folder
+from keiki.core.files import TEMPORARY, digest, read_json, sha256_file, write_json, writing_folder
 from keiki.core.record import Record
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -34,15 +34,21 @@ class State:
 
 
 class Checkpoints:
-    """The checkpoints of one fit; `identity` is the digest of its data, options and plan."""
+    """The checkpoints of one fit; `identity` is the digest of its data, options and plan.
+
+    The first that is written clears what killed writers left beside it: one process at a time writes here, because it
+    holds the lock of the run.
+    """
 
     def __init__(self, folder: Path, identity: str, record: Record) -> None:
         self.folder = folder / identity[:16]
         self.identity = identity
         self.record = record
+        self._is_clear = False
 
     def save(self, number: int, arrays: Arrays, values: Mapping[str, Any]) -> None:
         """Write checkpoint `number`; older ones but one go."""
+        self._clear()
         with writing_folder(self.folder / f"{number:06d}") as folder:
             plain = {
                 name: np.asarray(array, order="C") for name, array in arrays.items()
@@ -80,6 +86,14 @@ class Checkpoints:
             self.record.event("checkpoint damaged", folder=folder.name, reason="its digest does not match")
             return None
         return State(load_file(folder / "state.safetensors"), content["values"])
+
+    def _clear(self) -> None:
+        """Remove unfinished folders and files, once: they may be as large as the network."""
+        if self._is_clear:
+            return
+        for left in self.folder.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        self._is_clear = True
 
     def _folders(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]" * 6)) if self.folder.is_dir() else []

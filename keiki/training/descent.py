@@ -22,7 +22,7 @@ from keiki.training.average import Average
 from keiki.training.checkpoint import State
 from keiki.training.optimizing import Optimizer
 from keiki.training.pace import Pace
-from keiki.training.pieces import is_out_of_memory, split
+from keiki.training.pieces import is_out_of_memory, most_pieces, split
 from keiki.training.schedule import rate_factor
 from keiki.training.stillness import moving_tensors, release, train_mode
 from keiki.training.stopping import Stopping
@@ -54,7 +54,7 @@ class Descent:
         self.network = network
         self.random = random
         self.pace = pace
-        self.pieces = pace.pieces
+        self.pieces = self.asked_pieces
         self.out_of_time = out_of_time
         self.epoch = 0
         self.position = 0  # batches of the present epoch that are done
@@ -67,6 +67,11 @@ class Descent:
         pace.place(network)
         self.optimizers = [Optimizer(move) for move in phase.moves]
         self.average = Average(phase.ema, moving_tensors(network, self.all_moving)) if phase.ema > 0 else None
+
+    @property
+    def asked_pieces(self) -> int:
+        """In how many pieces a batch is computed as long as memory suffices."""
+        return max(self.phase.pieces, self.pace.pieces)
 
     @property
     def groups(self) -> list[Group]:
@@ -106,16 +111,25 @@ class Descent:
                 self.network.eval()
 
     def seconds_a_step(self, steps: int = 2) -> float:
-        """Measured seconds of one step, decoding included; the network is changed, so give one to throw away."""
+        """Measured seconds of one step, decoding included; the network is changed, so give one to throw away.
+
+        Raises TrainingError where the loss of a step is no number.
+        """
         with self.pace.at_work():
             self.awake = max(group.wakes for group in self.groups)  # the dearest step
             self._make_ready()
-            batches = self._endless()
-            self._step(0, next(batches))  # the first one is slower than all others
-            start = time.perf_counter()
-            for batch in itertools.islice(batches, steps):
-                self._step(0, batch)
-            return (time.perf_counter() - start) / steps
+            try:
+                return self._timed(steps)
+            except _Diverged as problem:
+                raise self._too_fast(self._told(problem)) from problem
+
+    def _timed(self, steps: int) -> float:
+        batches = self._endless()
+        self._step(0, next(batches))  # the first one is slower than all others
+        start = time.perf_counter()
+        for batch in itertools.islice(batches, steps):
+            self._step(0, batch)
+        return (time.perf_counter() - start) / steps
 
     def values(self) -> dict[str, Any]:
         """The plain part of the state."""
@@ -203,13 +217,13 @@ class Descent:
             self.stopping.waited = 0
 
     def _step(self, step: int, batch: Batch) -> float:
-        torch.manual_seed(self.random.number("dropout", step))
         total = self.phase.epochs * self.phase.feed.steps
         losses = [line["validation_loss"] for line in self.curve if "validation_loss" in line]
         factor = rate_factor(step, total, self.phase.warmup_ratio, self.phase.schedule, losses)
         first = 0.0
         for number, (move, optimizer) in enumerate(zip(self.phase.moves, self.optimizers, strict=True)):
-            loss = self._gradient(move, optimizer, batch, step)
+            stream = ("dropout", step, number) if number else ("dropout", step)
+            loss = self._gradient(move, optimizer, batch, step, self.random.number(*stream))
             if self.phase.clip_norm > 0:
                 nn.utils.clip_grad_norm_([p for g in move.groups for p in g.parameters], self.phase.clip_norm)
             optimizer.step(factor)
@@ -220,16 +234,29 @@ class Descent:
             self.phase.after_step()
         return first
 
-    def _gradient(self, move: Move, optimizer: Optimizer, batch: Batch, step: int) -> float:
-        """The loss of a move, with its gradient left on the parameters; in more pieces where memory runs out."""
+    def _gradient(self, move: Move, optimizer: Optimizer, batch: Batch, step: int, seed: int) -> float:
+        """The loss of a move, with its gradient left on the parameters; in more pieces where memory runs out.
+
+        Each attempt draws from `seed` on, as one would that began with its number of pieces.
+        """
         while True:
+            torch.manual_seed(seed)
+            optimizer.clear()
             try:
-                optimizer.clear()
                 return self._in_pieces(move, batch, step)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or 2 * self.pieces >= len(batch.labels):
+                if not is_out_of_memory(error):
                     raise
+                if self.pieces >= most_pieces(batch):
+                    raise self._too_large(batch) from error
                 self.pieces *= 2
+
+    def _too_large(self, batch: Batch) -> TrainingError:
+        items = max(len(piece.labels) for piece, _ in split(batch, self.pieces))
+        return TrainingError(
+            f"Memory ran out in a step of '{self.phase.name}', with no more than {items} items at once.",
+            hint="Lower batch_size, or freeze more stages.",
+        )
 
     def _in_pieces(self, move: Move, batch: Batch, step: int) -> float:
         total = 0.0
@@ -258,20 +285,30 @@ class Descent:
 
     def _give_up(self, problem: _Diverged) -> None:
         """Keep the best state if an epoch has ended with one; raise TrainingError otherwise."""
-        told = f"The {problem.what} of '{self.phase.name}' is {problem.value} at step {problem.step}"
         if self.epoch == 0 or not self.best:
-            raise TrainingError(
-                f"{told}: the rate is too high for it.",
-                hint="Lower the learning rate, for instance by --set learning_rate=1e-5",
-            )
+            raise self._too_fast(self._told(problem))
         self.ending = "diverged"
         self.curve[-1] = {**self.curve[-1], "diverged_at_step": float(problem.step)}
 
+    def _told(self, problem: _Diverged) -> str:
+        return f"The {problem.what} of '{self.phase.name}' is {problem.value} at step {problem.step}"
+
+    def _too_fast(self, told: str) -> TrainingError:
+        return TrainingError(
+            f"{told}: the rate is too high for it.",
+            hint="Lower the learning rate, for instance by --set learning_rate=1e-5",
+        )
+
     def _settle(self) -> None:
+        """Leave the network with the weights to keep; raises TrainingError where they are no numbers."""
         if self.best:
             load_arrays(self.network, self.best)
         elif self.average is not None:
             load_arrays(self.network, self.average.arrays())
+        moving = self.all_moving
+        for name, parameter in self.network.named_parameters():
+            if id(parameter) in moving and not bool(parameter.isfinite().all()):  # no loss has seen the last step
+                raise self._too_fast(f"Weights of '{self.phase.name}' are no numbers after step {self.step} ('{name}')")
 
 
 class _Diverged(Exception):

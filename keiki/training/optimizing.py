@@ -44,12 +44,20 @@ class Optimizer:
         return {f"{at}/{name}": each[name].cpu().numpy() for at, each in self._slots() for name in MOMENTS}
 
     def restore(self, steps: list[int], arrays: Arrays) -> None:
+        """Go on with what `steps` and `arrays` gave; the weights are where and how they will be trained."""
         saved = self._adamw.state_dict()
         slots = sorted({int(name.split("/")[0]) for name in arrays})
+        parameters = [parameter for group in self.groups for parameter in group.parameters]
         for slot, step in zip(slots, steps, strict=True):
-            moments = {name: torch.from_numpy(np.array(arrays[f"{slot}/{name}"])) for name in MOMENTS}
+            moments = {name: _beside(parameters[slot], arrays[f"{slot}/{name}"]) for name in MOMENTS}
             saved["state"][slot] = {"step": torch.tensor(float(step)), **moments}
         self._adamw.load_state_dict(saved)
 
     def _slots(self) -> list[tuple[int, dict[str, torch.Tensor]]]:
         return sorted(self._adamw.state_dict()["state"].items())
+
+
+def _beside(parameter: torch.Tensor, array: npt.NDArray[Any]) -> torch.Tensor:
+    """`array` on the device and in the layout of `parameter`: the fused step walks the memory of both side by side."""
+    moment = torch.empty_like(parameter, memory_format=torch.preserve_format, requires_grad=False)
+    return moment.copy_(torch.from_numpy(np.array(array)))

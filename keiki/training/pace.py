@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
@@ -11,7 +12,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from keiki.core.errors import RequestError
+from keiki.core.errors import RequestError, TrainingError
 
 CLEARLY = 1.1  # another pace is taken only where it is faster by this factor: noise must not decide
 
@@ -65,6 +66,7 @@ def fastest(plain: Pace, seconds: Callable[[Pace], float], *, has_maps: bool, wo
 
     seconds(pace): what a step takes on a throw-away network. Anything but `plain` must be faster by a tenth; nothing
     else is tried where `plain` takes less than `worth` seconds a step. has_maps: whether there are pictures' layouts.
+    Raises TrainingError where `plain` cannot train; another way that cannot only loses.
     """
     best, cost = plain, seconds(plain)
     if cost < worth:
@@ -73,20 +75,27 @@ def fastest(plain: Pace, seconds: Callable[[Pace], float], *, has_maps: bool, wo
     changes += [{"channels_last": True}] if has_maps else []
     for change in [*changes, {"precision": "bf16"}]:
         other = replace(best, **change)
-        found = seconds(other)
+        found = _seconds_or_never(seconds, other)
         if found * CLEARLY < cost:
             best, cost = other, found
     return best
 
 
+def _seconds_or_never(seconds: Callable[[Pace], float], pace: Pace) -> float:
+    try:
+        return seconds(pace)
+    except TrainingError:  # it diverges or wants more memory than there is: no way to train
+        return math.inf
+
+
 def find_device(wanted: str) -> str:
-    """The device that was asked for; raises RequestError where this machine has none."""
+    """The device that was asked for; raises RequestError where this machine has none, with those that it has."""
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise RequestError(
             f"--device {wanted} wants a CUDA device, but torch {torch.__version__} finds none here.",
             hint="Leave it out to train on the CPU, or check the driver and the build of torch: keiki doctor",
         )
-    try:
-        return str(torch.device(wanted))
-    except RuntimeError as error:
-        raise RequestError(f"There is no device '{wanted}'.", hint="Known: cpu, cuda, cuda:0, ...") from error
+    there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if wanted not in (*there, "cuda"):
+        raise RequestError(f"There is no device '{wanted}' to train on.", hint=f"There are: {', '.join(there)}.")
+    return wanted

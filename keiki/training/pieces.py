@@ -17,8 +17,13 @@ def split(batch: Batch, pieces: int) -> Iterator[tuple[Batch, float]]:
     statistics, singular values of a batch) sees the parts.
     """
     n = len(batch.labels)
-    for at in np.array_split(np.arange(n), max(1, min(pieces, n // 2))):
+    for at in np.array_split(np.arange(n), min(pieces, most_pieces(batch))):
         yield _take(batch, at), len(at) / n
+
+
+def most_pieces(batch: Batch) -> int:
+    """Into how many parts a batch can be split at most."""
+    return max(1, len(batch.labels) // 2)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -25,6 +26,21 @@ def train_mode(network: nn.Module, moving: set[int], *, still: bool = False) -> 
         frozen = own and not any(id(p) in moving for p in own)
         if frozen or (still and isinstance(module, _BatchNorm)):
             module.eval()
+
+
+@contextmanager
+def as_it_was(network: nn.Module) -> Iterator[None]:
+    """Put modes, and which parameters gradients reach, back as they were before; no gradient is left."""
+    modes = [(module, module.training) for module in network.modules()]
+    released = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode  # train() would set its children too
+        for parameter, reached in released:
+            parameter.requires_grad_(reached)
+            parameter.grad = None
 
 
 def moving_tensors(network: nn.Module, moving: set[int]) -> dict[str, Tensor]:

@@ -57,7 +57,10 @@ class Trainer:
         self._find_pace = find_pace
 
     def run(self, method: Method, model: Model, view: TrainView) -> Model:
-        """Run all phases (those that a checkpoint has behind it are skipped) and return the model."""
+        """Run all phases (those that a checkpoint has behind it are skipped) and return the model.
+
+        Outside of descents the network lies as `pace` has it, cut or not: another layout gives other last bits.
+        """
         if model.network is None:
             return self._phases(method, model, view, None, None)
         from keiki.training.proof import Proof
@@ -70,6 +73,7 @@ class Trainer:
             self.record.event(
                 "resumed", phases_done=state.values["phases_done"], epoch=inside["epoch"] if inside else 0
             )
+        self.pace.place(model.network)
         self._phases(method, model, view, state, proof)
         if "moved" in model.facts:
             from keiki.training.movement import movement
@@ -122,7 +126,8 @@ class Trainer:
                 save(at)
 
         descent.run(after_epoch, after_step)
-        if descent.pieces > pace.pieces:
+        self.pace.place(model.network)
+        if descent.pieces > descent.asked_pieces:
             self.record.event("out of memory", phase=phase.name, pieces=descent.pieces)
         _keep_facts(model, phase, descent, time.perf_counter() - start)
         return descent.all_moving
@@ -148,6 +153,7 @@ def _fastest(phase: Descend, model: Model, random: Randomness, plain: Pace) -> P
     """
     from keiki.training.descent import Descent, load_arrays, to_arrays
     from keiki.training.pace import fastest
+    from keiki.training.stillness import as_it_was
 
     before = to_arrays(model.network)
 
@@ -155,11 +161,12 @@ def _fastest(phase: Descend, model: Model, random: Randomness, plain: Pace) -> P
         return Descent(phase, model.network, random, pace).seconds_a_step()
 
     has_maps = model.backbone.card.modality == "image"
-    try:
-        return fastest(plain, seconds, has_maps=has_maps, worth=WORTH / phase.steps)
-    finally:
-        plain.place(model.network)
-        load_arrays(model.network, before)
+    with as_it_was(model.network):
+        try:
+            return fastest(plain, seconds, has_maps=has_maps, worth=WORTH / phase.steps)
+        finally:
+            plain.place(model.network)
+            load_arrays(model.network, before)
 
 
 def _keep_facts(model: Model, phase: Descend, descent: Descent, seconds: float) -> None:

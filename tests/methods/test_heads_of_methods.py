@@ -49,7 +49,7 @@ def test_a_method_keeps_its_promises_with_another_head(
 ) -> None:
     name, head, _ = case
     for module in (methods, grounds):
-        monkeypatch.setattr(module, "small", lambda asked: with_head(asked, head))
+        monkeypatch.setattr(module, "small", lambda asked, **options: with_head(asked, head, **options))
     check(kept[case], name)
 
 

@@ -16,6 +16,7 @@ from keiki.data.task import Batch, TrainView
 from keiki.methods.base import Descend, Method, Model, Phase, Solve, make
 from keiki.methods.co_tuning import RELATIONSHIP, CoTuning, relate, source_probabilities, wanted
 from keiki.methods.delta import ATTENTION, watched
+from keiki.methods.toward_source import frozen_answers
 from keiki.methods.tuning import learning_part, validation_rows
 from keiki.nn.network import Seen, tensors
 from keiki.testing.playground import Playground, playground, same, small, weights_of
@@ -290,6 +291,40 @@ def test_refitted_on_all_items_it_relates_classes_by_all(ground: Playground) -> 
 def test_delta_compares_what_moves_by_the_recipe(ground: Playground) -> None:
     model, phase = descent_of(ground, with_values("delta", freeze="auto"))
     assert model.facts["delta"]["stages"] == [group.name for group in phase.moves[0].groups[:0:-1]]
+
+
+def test_the_source_is_built_without_a_draw_from_the_common_stream(
+    ground: Playground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is built inside the first step, also the first after a resume: dropout must not hang on that."""
+    build, find = TinyText.module, TinyText.source_head
+
+    def drawing(way: Any) -> Any:
+        def drawn(self: TinyText) -> Any:
+            torch.rand(3)  # as a network that fills its weights before it loads them
+            return way(self)
+
+        return drawn
+
+    model, phase = descent_of(ground, small("lwf"))
+    model.network.eval()
+    batch = first_batch(phase)
+    inputs, labels = tensors(batch, model.network.device), torch.from_numpy(batch.labels)
+    features = model.network.through(inputs)
+    seen = Seen(batch, inputs, features, model.network.answer(features), labels)
+    model.__dict__.pop("source", None)
+    monkeypatch.setattr(TinyText, "module", drawing(build))
+    monkeypatch.setattr(TinyText, "source_head", drawing(find))
+    before = torch.random.get_rng_state()
+    assert model.source is not None
+    assert torch.equal(torch.random.get_rng_state(), before)
+    head = ground.backbone.source_head()
+    assert head is not None
+    torch.random.set_rng_state(before)
+    answers = frozen_answers(model, "lwf")(seen)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    wanted_answers = head.head.logits(model.source(**inputs).detach().numpy())
+    np.testing.assert_allclose(answers.numpy(), wanted_answers, rtol=1e-4, atol=1e-5)
 
 
 def test_mixed_items_want_their_share_of_two_rows() -> None:

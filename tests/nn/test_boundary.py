@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from keiki.backbones.stages import stages_of
 from keiki.engines.torchvision_guard import ensure
-from keiki.nn.boundary import NoBoundary, cut, difference, lower
+from keiki.nn.boundary import NoBoundary, OddForward, cut, difference, lower
 from keiki.nn.pooling import ImageFeatures, TextFeatures
 
 NETWORKS = ("vit_tiny_patch16_224", "convnext_atto", "swin_tiny_patch4_window7_224", "resnet18", "regnety_002")
@@ -156,3 +156,64 @@ def test_what_cannot_be_cut_says_why(body: nn.Module, stages: list[tuple[str, ..
     rows = [{"x": np.ones((n, 3), dtype=np.float32)} for n in (2, 3)]
     with pytest.raises(NoBoundary, match=words):
         cut(body, stages, *rows)
+
+
+class Early(nn.Module):
+    """A block whose own scale works on the input of the network, below the cut."""
+
+    def __init__(self, *, both: bool) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 3)
+        self.last = nn.Linear(3, 3)
+        self.both = both
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.first(x * self.last.bias)
+        return self.last(found) if self.both else found @ self.last.weight
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["below only", "on both sides"])
+def test_a_moving_parameter_that_works_below_the_cut_is_found(both: bool) -> None:
+    body = Early(both=both)
+    with torch.no_grad():
+        body.last.bias.fill_(0.5)
+    rows = [{"x": np.random.default_rng(n).normal(size=(n, 3)).astype(np.float32)} for n in (2, 3, 4)]
+    at = cut(body, [("first",)], *rows[:2])
+    assert difference(body, at, rows[2], moving=["last.weight", "last.bias"]) > 0.01
+    if not both:
+        assert difference(body, at, rows[2], moving=["last.weight"]) == 0.0
+
+
+class Odd(nn.Module):
+    """A forward that looks at the values that a module below the cut answers."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2)
+        self.error = error
+        self.fails = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.fails:
+            raise self.error
+        return self.last(self.second(self.first(x)))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no view"), AssertionError("height"), TypeError("None")])
+def test_an_odd_forward_is_told_as_its_own(error: Exception) -> None:
+    body = Odd(error)
+    rows = [{"x": np.ones((n, 3), dtype=np.float32)} for n in (2, 3)]
+    at = cut(body, [("first",), ("second",)], *rows)
+    body.fails = True
+    with pytest.raises(OddForward, match=str(error)):
+        cut(body, [("first",)], *rows)
+    with pytest.raises(OddForward, match=type(error).__name__):
+        difference(body, at, rows[1])
+
+
+def test_an_error_of_ours_stays_one() -> None:
+    body = Odd(ValueError())
+    rows = [{"x": np.ones((n, 3), dtype=np.float32)} for n in (2, 3)]
+    at = cut(body, [("first",)], *rows)
+    with pytest.raises(AttributeError):
+        difference(body, at, None)  # type: ignore[arg-type]

@@ -143,7 +143,7 @@ def test_the_loss_of_a_batch_is_the_mean_and_pieces_add_up() -> None:
 def test_a_batch_of_mixed_items_has_mixed_losses() -> None:
     net, rows = network(), LOGITS.astype(np.float32)
     partners, shares = np.roll(np.arange(N), 1), RNG.uniform(size=N).astype(np.float32)
-    batch = Batch({"x": rows}, LABELS, np.arange(N), partners, LABELS[partners], shares)
+    batch = Batch({"x": rows}, LABELS, np.arange(N), partners, shares, LABELS[partners])
     logits = net({"x": torch.from_numpy(rows)})
     targets = shares[:, None] * np.eye(CLASSES)[LABELS] + (1 - shares[:, None]) * np.eye(CLASSES)[LABELS[partners]]
     expected = nn.functional.cross_entropy(logits, torch.from_numpy(targets.astype(np.float32)))

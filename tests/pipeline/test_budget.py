@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keiki.core.errors import OptionError
+from keiki.core.errors import RequestError
 from keiki.methods.base import make
 from keiki.pipeline.fit import Run, resume
 from keiki.selection.workshop import Outcome
@@ -34,7 +34,9 @@ def test_without_a_budget_it_is_not_thought_of(texts: Path, quick: Fit) -> None:
 def test_too_little_time_is_said(texts: Path, quick: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keiki.selection.budget._seconds_of_one_fit", lambda *_: 20.0)
     note = told(quick(texts, budget="60s"))
-    assert note.startswith("lp-ft was not tried: it needs about 220 s, and ")  # twice 5 folds, and the final fit
+    assert note.startswith(
+        "lp-ft was not tried: it needs about 484 s, and "
+    )  # 2.2 times 20 s for twice 5 folds and the final fit
     assert told(quick(texts, "next", budget="0.001s")) == "lp-ft was not tried: no time is left."
 
 
@@ -86,9 +88,17 @@ def test_what_the_clock_decided_stays_decided(texts: Path, quick: Fit, monkeypat
     with pytest.raises(RuntimeError):
         quick(texts, budget="60s", listeners=(cut,))
     monkeypatch.setattr("keiki.selection.budget._seconds_of_one_fit", lambda *_: 0.0)
-    assert told(resume("run")).startswith("lp-ft was not tried: it needs about 11000000 s")
+    assert told(resume("run")).startswith("lp-ft was not tried: it needs about 24200000 s")
 
 
-def test_a_budget_for_a_method_that_was_asked_for_is_refused(texts: Path, quick: Fit) -> None:
-    with pytest.raises(OptionError, match="Leave out one"):
-        quick(texts, budget="60s", method="lp-ft")
+def test_a_budget_or_device_for_what_does_not_train_is_refused(texts: Path, quick: Fit) -> None:
+    with pytest.raises(RequestError, match="'linear-probe' does not train step by step"):
+        quick(texts, budget="60s", method="linear-probe")
+    with pytest.raises(RequestError, match="finds none here|does not train step by step"):
+        quick(texts, device="cuda", method="linear-probe")
+
+
+def test_a_budget_ends_a_method_that_was_asked_for(texts: Path, quick: Fit) -> None:
+    run = quick(texts, budget="1s", method="lp-ft", options={"epochs": 50})
+    assert run.summary["training"]["stopped"] == "budget"
+    assert run.summary["training"]["steps"] == 1

@@ -278,6 +278,16 @@ def test_old_items_that_were_learned_from_are_counted_and_left_out_where_others_
     assert kept["n"] == 80 - 30  # of blue and green, 15 of each were learned from
 
 
+def test_old_items_go_through_the_whole_network_where_the_fit_kept_what_frozen_stages_answer(
+    made: Path, new: Path, old: Path
+) -> None:
+    options = ["epochs=1", "batch_size=8", "freeze=1"]
+    run = started(new, made / "tuned", old=old, method="lp-ft", options=options)
+    texts, labels = zip(*[row for row in some_rows(11) if row[1] != "red"], strict=True)
+    right = np.array(keiki.load(run.folder).predict(list(texts)).labels) == np.array(labels)
+    assert run.summary["start"]["old"]["after"]["value"] == pytest.approx(right.mean())
+
+
 def test_a_model_that_can_name_none_of_the_old_classes_has_forgotten_them_all(
     made: Path, table: Write, old: Path
 ) -> None:
@@ -446,6 +456,26 @@ def test_another_modality_or_architecture(new: Path, made: Path, photos: Path, m
     assert "is no 'tiny:text': it lacks 'words.weight'" in told
     assert "It looks like 'tiny:vision', which is for images, not for texts." in told
     assert "is for images, but the data are texts" in refused(new, mine(), backbone="tiny:vision")
+
+
+def test_adapters_are_no_start(new: Path, made: Path, tmp_path: Path) -> None:
+    """They stand between the layers of the public network, which knows nothing of them."""
+    options = ["epochs=1", "batch_size=8"]
+    fit(
+        made / "old.csv",
+        out="bent",
+        backbone="tiny:text",
+        test=0.25,
+        controls="none",
+        method="adapter",
+        options=options,
+    )
+    copied = shutil.copy("bent/bundle/model.safetensors", tmp_path / "copied.safetensors")
+    for source in ("bent", copied):
+        told = refused(new, source, backbone="tiny:text")
+        assert "holds adapters, which a fit cannot start from" in told
+        assert "lora, film or fine-tune" in told
+        assert "backbones" not in told
 
 
 def test_models_without_a_network(new: Path, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def stop(event):
         os.kill(os.getpid(), signal.SIGKILL)
 
 fit("texts.csv", out="run", backbone="tiny:text", test=0.25, controls="none", method="full-finetune",
-    options=["epochs=4", "batch_size=8"], listeners=(stop,))
+    options=["epochs=4", "batch_size=8", "refit=no"], listeners=(stop,))
 """
 
 
@@ -96,7 +96,9 @@ def test_a_process_that_is_killed_loses_nothing(texts: Path, quick: Fit) -> None
     events: list[dict[str, Any]] = []
     found = resume("run", listeners=(events.append,))
     assert [each["epoch"] for each in events if each["event"] == "epoch"] == [2, 3, 4]  # the kill came before saving 2
-    assert result(found) == result(quick(texts, "whole", method="full-finetune", options=TUNED["options"]))
+    assert result(found) == result(
+        quick(texts, "whole", method="full-finetune", options={**TUNED["options"], "refit": "no"})
+    )
 
 
 def _environment() -> dict[str, str]:

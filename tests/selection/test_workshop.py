@@ -93,6 +93,19 @@ def test_the_clock_is_asked_once(shop: Workshop) -> None:
     assert shop.decided("first", lambda: pytest.fail("asked again")) == "no"
 
 
+def test_what_is_decided_while_deciding_is_kept_too(shop: Workshop) -> None:
+    assert shop.decided("outer", lambda: shop.decided("inner", lambda: "yes") + "!") == "yes!"
+    assert shop.decided("inner", lambda: pytest.fail("asked again")) == "yes"
+
+
+def test_the_bank_asks_the_workshop(shop: Workshop) -> None:
+    assert shop.bank.decided("room", lambda: "none") == "none"
+    assert shop.decided("room", lambda: pytest.fail("asked again")) == "none"
+    assert not shop.bank.out_of_time()
+    shop.deadline = 0.0
+    assert shop.bank.out_of_time()
+
+
 def test_seconds_add_up_by_method(shop: Workshop, view: TrainView, ground: Playground, tmp_path: Path) -> None:
     first = shop.fit(make("majority"), view, ground.test).seconds
     second = shop.fit(make("majority"), view, ground.test).seconds

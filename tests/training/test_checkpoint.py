@@ -85,6 +85,23 @@ def test_what_a_killed_writer_left_is_no_checkpoint(tmp_path: Path) -> None:
     assert kept.events == []
 
 
+def test_the_first_that_is_written_clears_what_killed_writers_left(tmp_path: Path) -> None:
+    left, of_another = tmp_path / IDENTITY[:16] / ".part-xyz", tmp_path / ("b" * 16) / ".part-xyz"
+    for folder in (left, of_another):
+        folder.mkdir(parents=True)
+        (folder / "state.safetensors").write_bytes(b"half")
+    (left.parent / ".part-file").write_bytes(b"half")
+    kept = Kept(tmp_path)
+    assert kept.checkpoints.newest() is None
+    assert left.exists()  # who only reads leaves all as it is
+    kept.fill(1)
+    assert [each.name for each in left.parent.iterdir()] == ["000000"]
+    assert of_another.exists()
+    left.mkdir()
+    kept.fill(2)
+    assert left.exists()  # of this process, from now on
+
+
 @pytest.mark.parametrize(
     "change",
     [

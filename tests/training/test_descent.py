@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import sys
 from copy import deepcopy
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,55 +13,16 @@ import pytest
 import torch
 from torch import nn
 
+sys.path.insert(0, str(Path(__file__).parent))
+from descents import PACE, RANDOM, Maps, Network, Stream, phase, ran, strides
+
 from keiki.core.errors import TrainingError
-from keiki.core.random import Randomness
 from keiki.data.task import Batch
 from keiki.methods.base import Descend, Group, Move
 from keiki.training.checkpoint import State
-from keiki.training.descent import Descent, to_arrays
+from keiki.training.descent import Descent, load_arrays, to_arrays
 from keiki.training.pace import Pace
 from keiki.training.schedule import rate_factor
-
-RANDOM = Randomness(0)
-PACE = Pace()
-
-
-@dataclass
-class Stream:
-    """Three batches of four rows, the same in every epoch."""
-
-    steps: int = 3
-    rows: np.ndarray = field(default_factory=lambda: np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32))
-
-    def batches(self, epoch: int, random: Randomness, start: int = 0) -> Iterator[Batch]:
-        for at in np.split(np.arange(12), 3)[start:]:
-            yield Batch({"x": self.rows[at]}, at % 2, at)
-
-
-class Network(nn.Module):
-    """A body with BatchNorm and dropout, and a head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        with torch.random.fork_rng():
-            torch.manual_seed(1)
-            self.body = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.Dropout(0.5), nn.ReLU())
-            self.head = nn.Linear(6, 2)
-
-    def loss(self, batch: Batch) -> torch.Tensor:
-        x = torch.from_numpy(np.array(batch.inputs["x"], dtype=np.float32))
-        return nn.functional.cross_entropy(self.head(self.body(x)), torch.from_numpy(batch.labels))
-
-
-def phase(network: Network, parameters: Any = None, **more: Any) -> Descend:
-    group = Group(list(parameters or network.parameters()), 0.05, weight_decay=0.1)
-    return Descend("tune", [Move(network.loss, [group])], **{"epochs": 3, "feed": Stream(), **more})
-
-
-def ran(network: Network, what: Descend) -> Descent:
-    descent = Descent(what, network, RANDOM, PACE)
-    descent.run(lambda _: None)
-    return descent
 
 
 def test_it_is_adamw_with_the_schedule_and_clipping() -> None:
@@ -137,14 +98,22 @@ def test_the_state_before_the_first_epoch_may_be_the_best() -> None:
     assert all(np.array_equal(array, before[name]) for name, array in to_arrays(network).items())
 
 
+@pytest.mark.parametrize("pace", [PACE, Pace(channels_last=True)], ids=["contiguous", "channels last"])
+@pytest.mark.parametrize("kind", [Network, Maps])
 @pytest.mark.parametrize(
     "more",
-    [{}, {"ema": 0.9}, {"schedule": "plateau", "validate": lambda: 1.0, "patience": 9}, {"still": True}],
-    ids=["plain", "ema", "plateau", "still"],
+    [
+        {},
+        {"ema": 0.9},
+        {"schedule": "plateau", "validate": lambda: 1.0, "patience": 9},
+        {"still": True},
+        {"pieces": 2},
+    ],
+    ids=["plain", "ema", "plateau", "still", "pieces"],
 )
-def test_its_state_goes_on_bit_for_bit(more: dict[str, Any]) -> None:
-    whole, cut = Network(), Network()
-    ran(whole, phase(whole, **more))
+def test_its_state_goes_on_bit_for_bit(more: dict[str, Any], kind: type[Network], pace: Pace) -> None:
+    whole, cut = kind(), kind()
+    Descent(phase(whole, **more), whole, RANDOM, pace).run(lambda _: None)
     saved: list[tuple[State, dict[str, Any]]] = []
     seen: set[int] = set()
 
@@ -155,17 +124,49 @@ def test_its_state_goes_on_bit_for_bit(more: dict[str, Any]) -> None:
         arrays = {name: array.copy() for name, array in at.arrays().items()}  # those of the optimiser are its own
         saved.append((State(arrays, {"inside": deepcopy(at.values())}), to_arrays(at.network)))
 
-    Descent(phase(cut, **more), cut, RANDOM, PACE).run(save, save)
+    Descent(phase(cut, **more), cut, RANDOM, pace).run(save, save)
     assert len(saved) == 9  # after every step, those within an epoch too
     for state, weights in saved:
-        fresh = Network()
+        fresh = kind()
         fresh.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
-        descent = Descent(phase(fresh, **more), fresh, RANDOM, PACE)
+        descent = Descent(phase(fresh, **more), fresh, RANDOM, pace)
         descent.restore(state)
         torch.rand(5)  # the state of the global generator must not matter
         descent.run(lambda _: None)
+        assert strides(fresh) == strides(whole)
         for name, tensor in whole.state_dict().items():
             assert torch.equal(fresh.state_dict()[name], tensor), name
+
+
+def test_moments_and_means_lie_in_memory_as_their_weights_do() -> None:
+    """The fused step walks the memory of weight and moments side by side, whatever their strides say."""
+    network = Maps()
+    what = phase(network, ema=0.9)
+    descent = Descent(what, network, RANDOM, Pace(channels_last=True))
+    descent.run(lambda _: None)
+    again = Descent(what, network, RANDOM, Pace(channels_last=True))
+    again.restore(State({n: a.copy() for n, a in descent.arrays().items()}, {"inside": deepcopy(descent.values())}))
+    parameters = list(network.parameters())
+    assert any(not p.is_contiguous() for p in parameters)
+    for at, moments in again.optimizers[0]._slots():
+        for name in ("exp_avg", "exp_avg_sq"):
+            assert moments[name].stride() == parameters[at].stride()
+    assert again.average is not None
+    for name, mean in again.average.means.items():
+        assert mean.stride() == network.state_dict()[name].stride(), name
+    for name, array in descent.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], array)
+
+
+def test_a_network_comes_back_from_another_layout_as_it_was() -> None:
+    network, witness = Maps(), Maps()
+    Pace(channels_last=True).place(network)
+    assert strides(network) != strides(witness)
+    moved = to_arrays(network)
+    load_arrays(network, {name: array + 1 for name, array in to_arrays(witness).items()})
+    assert all(np.array_equal(array, moved[name] + 1) for name, array in to_arrays(network).items())
+    PACE.place(network)
+    assert strides(network) == strides(witness)
 
 
 def test_two_players_move_in_turn_and_each_only_its_own() -> None:
@@ -255,44 +256,29 @@ def test_the_running_mean_is_what_is_judged_and_kept() -> None:
         torch.testing.assert_close(network.state_dict()[name], mean, msg=name)
 
 
-def test_a_batch_in_pieces_has_the_gradient_of_the_whole() -> None:
-    network, witness = Network(), Network()
-    for each in (network, witness):
-        each.body[2].p = 0.0
-    ran(witness, phase(witness, still=True))
-    descent = Descent(phase(network, still=True), network, RANDOM, Pace(pieces=2))
-    descent.run(lambda _: None)
-    for name, tensor in witness.state_dict().items():
-        torch.testing.assert_close(network.state_dict()[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
-
-
-def test_out_of_memory_halves_the_pieces_and_keeps_the_batch() -> None:
-    network, witness = Network(), Network()
-    for each in (network, witness):
-        each.body[2].p = 0.0
-
-    def small(batch: Batch) -> torch.Tensor:
-        if len(batch.labels) > 2:
-            raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")
-        return network.loss(batch)
-
-    ran(witness, phase(witness, still=True))
-    group = phase(network).moves[0].groups
-    descent = ran(network, Descend("tune", [Move(small, group)], epochs=3, feed=Stream(), still=True))
-    assert descent.pieces == 2
-    assert descent.values()["pieces"] == 2
-    for name, tensor in witness.state_dict().items():
-        torch.testing.assert_close(network.state_dict()[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
-
-
-def test_another_error_is_no_lack_of_memory() -> None:
+def test_a_gradient_that_is_no_number_in_the_last_step_does_not_ship() -> None:
     network = Network()
+    count = 0
 
-    def broken(batch: Batch) -> torch.Tensor:
-        raise RuntimeError("shapes cannot be multiplied")
+    def loss(batch: Batch) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        value = network.loss(batch)
+        if count == 9:
+            value.register_hook(lambda gradient: gradient * float("nan"))
+        return value
 
-    with pytest.raises(RuntimeError, match="multiplied"):
-        ran(network, Descend("tune", [Move(broken, phase(network).moves[0].groups)], epochs=1, feed=Stream()))
+    what = Descend("tune", [Move(loss, phase(network).moves[0].groups)], epochs=3, feed=Stream())
+    with pytest.raises(TrainingError, match=r"'tune'.*no numbers.*after step 9.*learning rate"):
+        ran(network, what)
+
+
+def test_steps_that_are_timed_and_diverge_say_so() -> None:
+    network = Network()
+    groups = phase(network).moves[0].groups
+    bad = Descend("tune", [Move(lambda b: network.loss(b) * float("nan"), groups)], epochs=1, feed=Stream())
+    with pytest.raises(TrainingError, match=r"loss of 'tune' is nan at step 0.*learning rate"):
+        Descent(bad, network, RANDOM, PACE).seconds_a_step()
 
 
 def test_divergence_after_an_epoch_keeps_the_best_weights_and_says_where() -> None:
