@@ -97,7 +97,7 @@ def test_a_process_that_is_killed_loses_nothing(texts: Path, quick: Fit) -> None
     found = resume("run", listeners=(events.append,))
     assert [each["epoch"] for each in events if each["event"] == "epoch"] == [2, 3, 4]  # the kill came before saving 2
     assert result(found) == result(
-        quick(texts, "whole", method="full-finetune", options={**TUNED["options"], "refit": "no"})
+        quick(texts, "whole", method="full-finetune", options=[*TUNED["options"], "refit=no"])
     )
 
 
