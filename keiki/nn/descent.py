@@ -28,6 +28,7 @@ from keiki.nn.standardise import IntArray
 
 _MOST_ITERATIONS = 2000
 _MEMORY = 10
+_MOST_LOST = 3  # directions that rounding has eaten, before it is left at that
 _ROUNDING = 1e-6  # share of the loss; gains foretold below it can drown in float32 products
 
 
@@ -133,6 +134,7 @@ def descend(problem: Problem, theta: FloatArray, tolerance: float) -> Steps:
     dot = problem.rows.dot
     here = yield from _start(problem, theta)
     pairs: deque[_Pair] = deque(maxlen=_MEMORY)
+    lost = 0
     for _ in range(_MOST_ITERATIONS):
         direction = yield from _direction(problem, here, pairs)
         if -0.5 * dot(direction, here.gradient) <= tolerance * here.loss:
@@ -140,7 +142,8 @@ def descend(problem: Problem, theta: FloatArray, tolerance: float) -> Steps:
         try:
             there = yield from _line_search(problem, here, direction)
         except _Lost:
-            if not pairs:
+            lost += 1
+            if not pairs or lost > _MOST_LOST:
                 return here.theta  # single-precision products tell no more
             pairs.clear()
             continue
@@ -208,9 +211,7 @@ def _line_search(
         at = _inside(at - slope / bend, low, high) if bend > 0 else _inside(low, low, high)
     if -first <= _ROUNDING * here.loss:
         return None
-    if low == 0.0:
-        raise _Lost
-    raise TrainingError("Logistic regression found no step that lowers its loss.", hint="Standardise the features.")
+    raise _Lost
 
 
 def _inside(at: float, low: float, high: float) -> float:

@@ -24,7 +24,7 @@ from keiki.nn.rows import Rows, shared_rows, span_rows
 from keiki.nn.softmax import FloatArray
 from keiki.nn.standardise import Features, IntArray, Standardiser, is_sparse
 
-TOLERANCE = 1e-9  # share of the objective that the optimum may still lie below the answer
+TOLERANCE = 1e-10  # share of the objective that the optimum may still lie below the answer
 
 
 def logistic_fit(

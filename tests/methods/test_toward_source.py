@@ -92,8 +92,12 @@ def first_batch(phase: Descend) -> Batch:
 @pytest.mark.parametrize("name", OFF)
 def test_at_strength_0_it_is_plain_fine_tuning_bit_for_bit(ground: Playground, name: str) -> None:
     idle = {"delta": 1, "co-tuning": 1}.get(name, 0)
-    plain = ground.train(to_the_end("full-finetune", idle=idle, start="probe", weight_decay=0.0))
-    found = ground.train(to_the_end(name, weight_decay=0.0, **OFF[name]))
+    same_steps = {
+        "weight_decay": 0.0,
+        "clip_norm": 0.0,
+    }  # the norm of all gradients adds up further zeros in another order
+    plain = ground.train(to_the_end("full-finetune", idle=idle, start="probe", **same_steps))
+    found = ground.train(to_the_end(name, **same_steps, **OFF[name]))
     assert moved(plain) > 0
     assert same(body_and_head(plain), body_and_head(found))
 
@@ -333,9 +337,9 @@ def test_mixed_items_want_their_share_of_two_rows() -> None:
         {},
         np.array([0, 1]),
         np.array([0, 1]),
-        np.array([1, 0]),
-        np.array([1, 0]),
-        np.array([0.75, 0.5], dtype=np.float32),
+        partners=np.array([1, 0]),
+        shares=np.array([0.75, 0.5], dtype=np.float32),
+        others=np.array([1, 0]),
     )
     nothing = torch.zeros(2, 1)
     rows = wanted(table, Seen(batch, {}, nothing, nothing, torch.from_numpy(batch.labels)))
