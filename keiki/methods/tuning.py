@@ -308,9 +308,9 @@ def held_losses(model: Model, view: TrainView, config: TuningConfig) -> FloatArr
     return cross_entropy_per_item(logits, view.labels[stop])
 
 
-def learning_part(view: TrainView, config: TuningConfig | None = None) -> TrainView:
+def learning_part(view: TrainView, config: TuningConfig) -> TrainView:
     """The view without the rows that stop training; the other folds stay, or are dealt anew where only one is left."""
-    learn, stop = validation_rows(view) if config is None else held_back(view, config)
+    learn, stop = held_back(view, config)
     if not len(stop):
         return view
     part = view.subset(learn)
@@ -325,21 +325,19 @@ def learning_part(view: TrainView, config: TuningConfig | None = None) -> TrainV
     return replace(part, folds=folds)
 
 
-def validate(model: Model, view: TrainView, config: TuningConfig | None = None) -> Solve:
+def validate(model: Model, view: TrainView, config: TuningConfig) -> Solve:
     """The last phase: the logits of the held-back fold are the model's out-of-fold predictions."""
 
     def keep() -> None:
-        _, stop = validation_rows(view) if config is None else held_back(view, config)
+        _, stop = held_back(view, config)
         model.out_of_fold = None
         if len(stop):
             model.out_of_fold = np.full((len(view), view.n_classes), np.nan)
             model.out_of_fold[stop] = model.logits(view.items.take(stop))
-        if config is not None:
-            model.facts["recipe"] = settle(config, size_of(model, view, config))[1]
-            settled = _settled(model, view, config)
-            variation = _variation(model, view, settled)
-            model.facts["augmenting"] = variation.facts
-            model.facts["boundary"] = _boundary_facts(model, settled, variation)
+        settled, model.facts["recipe"] = settle(config, size_of(model, view, config))
+        variation = _variation(model, view, settled)
+        model.facts["augmenting"] = variation.facts
+        model.facts["boundary"] = _boundary_facts(model, settled, variation)
 
     return Solve("validate", keep)
 

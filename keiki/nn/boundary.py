@@ -205,20 +205,25 @@ def _outputs(body: nn.Module, names: Sequence[str], inputs: Arrays) -> dict[str,
     """What each named module answers in one forward pass of `inputs`; raises NoBoundary for more than a tensor."""
     found: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Any:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            found[name] = _one(output, name).clone()  # what follows may work in place
+    def keep(name: str, output: Any) -> None:
+        found[name] = _one(output, name).clone()  # what follows may work in place
 
-        return hook
+    _watch(body, {name: body.get_submodule(name) for name in names}, inputs, keep)
+    return found
 
-    handles = [body.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+
+def _watch(body: nn.Module, modules: Mapping[str, nn.Module], inputs: Arrays, tell: Callable[[str, Any], None]) -> None:
+    """One forward pass of `inputs`; each of the modules, as it answers, is told of with what it answers."""
+    handles = [
+        module.register_forward_hook(lambda _module, _args, output, name=name: tell(name, output))
+        for name, module in modules.items()
+    ]
     try:
         with torch.no_grad():
             _forward(body, _tensors(body, inputs))
     finally:
         for handle in handles:
             handle.remove()
-    return found
 
 
 def _bare_below(body: nn.Module, names: Sequence[str], inputs: Arrays) -> list[str]:
@@ -235,15 +240,7 @@ def _bare_below(body: nn.Module, names: Sequence[str], inputs: Arrays) -> list[s
         and not any(name.startswith(f"{each}.") for each in names)
     }
     watched = {**bare, names[-1]: body.get_submodule(names[-1])}
-    handles = [
-        module.register_forward_hook(lambda *_, name=name: calls.append(name)) for name, module in watched.items()
-    ]
-    try:
-        with torch.no_grad():
-            _forward(body, _tensors(body, inputs))
-    finally:
-        for handle in handles:
-            handle.remove()
+    _watch(body, watched, inputs, lambda name, _: calls.append(name))
     below = calls[: calls.index(names[-1])] if names[-1] in calls else []
     return [name for name in below if calls.count(name) == 1]
 

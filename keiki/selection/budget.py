@@ -9,9 +9,8 @@ import numpy as np
 
 from keiki.data.folds import inner_folds
 from keiki.data.task import Index, Items, TrainView
-from keiki.methods.base import FloatArray, Method, make
+from keiki.methods.base import Descend, FloatArray, Method, make
 from keiki.nn.softmax import cross_entropy_per_item, softmax
-from keiki.selection.pacing import first_descent
 from keiki.selection.workshop import Outcome, Workshop
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
@@ -145,6 +144,6 @@ def _seconds_of_one_fit(shop: Workshop, method: Method, view: TrainView) -> floa
 
     backbone = method.bring(shop.backbone, shop.random)
     model = method.build(backbone, view.target, shop.bank)
-    phase = first_descent(method, model, view)
+    phase = next(phase for phase in method.phases(model, view) if isinstance(phase, Descend))  # nothing is run
     descent = Descent(phase, model.network, shop.random.child("timing"), Pace(threads=shop.plan.threads))
     return phase.steps * descent.seconds_a_step()

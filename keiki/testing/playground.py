@@ -72,7 +72,7 @@ class Playground:
         """Build and train; the same arguments give the same bits."""
         record = Record(listeners=listeners)
         kept = Checkpoints(checkpoints, "playground-identity", record) if checkpoints else None
-        trainer = Trainer(Randomness(seed), record, threads=1, checkpoints=kept)
+        trainer = Trainer(Randomness(seed), record, checkpoints=kept)
         return trainer.run(method, self.build(method, seed), view or self.view)
 
 

@@ -29,7 +29,6 @@ from keiki.training.stopping import Stopping
 
 Array = npt.NDArray[Any]
 Ending = Literal["", "epochs", "patience", "time", "diverged"]
-NEVER = math.inf
 
 
 class Descent:

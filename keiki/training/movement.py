@@ -1,4 +1,4 @@
-"""How far a network has moved from where it started, part by part; and what a set of tensors is known by.
+"""How far a network has moved from where it started, part by part.
 
     distance   ||w - w0||_2 over the numbers of a part, with w0 of the pretrained source
     relative   ||w - w0||_2 / ||w0||_2
@@ -10,14 +10,11 @@ does not have (adapters, low-rank updates, the head of the task) is counted as a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from keiki.backbones.stages import stage_parameters
@@ -60,21 +57,6 @@ def movement(model: Model) -> dict[str, Any]:
     stages.append(_line(HEAD, counts.of(head)))
     names = sorted(name.removeprefix(BODY) for name in added)
     return {"stages": stages, "added": names, "distance": math.sqrt(total[0]), "relative": _relative(total)}
-
-
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors: names in order, each with type, shape and bytes.
-
-    >>> digest_of({"a": torch.zeros(2)}) == digest_of({"a": torch.zeros(2, 1)})
-    False
-    """
-    found = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        kind = str(tensor.dtype).removeprefix("torch.")
-        found.update(json.dumps([name, kind, list(tensor.shape)]).encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -42,14 +42,12 @@ class Trainer:
         *,
         pace: Pace | None = None,
         find_pace: FindPace | None = None,
-        threads: int = 1,
         checkpoints: Checkpoints | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         out_of_time: Callable[[], bool] = lambda: False,
     ) -> None:
         self.random = random
         self.record = record
-        self.threads = threads
         self.checkpoints = checkpoints
         self.checkpoint_seconds = checkpoint_seconds
         self.out_of_time = out_of_time
@@ -134,10 +132,10 @@ class Trainer:
 
     @property
     def pace(self) -> Pace:
-        """How steps are computed: as was asked for, else plainly."""
+        """How steps are computed: as was asked for, else plainly, by one thread."""
         from keiki.training.pace import Pace
 
-        return self._pace or Pace(threads=self.threads)
+        return self._pace or Pace()
 
     def _save(self, model: Model, values: dict[str, Any], arrays: Any = None) -> None:
         if self.checkpoints is None or model.network is None:

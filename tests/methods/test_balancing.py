@@ -18,6 +18,7 @@ from keiki.methods.balancing import Balance, Kind, class_counts, class_weights, 
 from keiki.methods.base import make
 from keiki.methods.loss_options import HeadOptions, LossOptions, balance_of, head_shape, item_loss
 from keiki.methods.tuning import learning_part, validation_rows
+from keiki.methods.tuning_config import TuningConfig
 from keiki.nn.linear import LinearHead
 from keiki.testing.playground import Playground, playground, small
 
@@ -178,7 +179,7 @@ def tuned(name: str, **values: object) -> object:
 def test_a_balanced_descent_starts_at_its_probe_and_is_judged_like_it(ground: Playground, way: Kind) -> None:
     view = tail(ground)
     model = ground.train(tuned("lp-ft", balance=way), view=view)  # type: ignore[arg-type]
-    probe = ground.train(make("linear-probe"), view=learning_part(view))
+    probe = ground.train(make("linear-probe"), view=learning_part(view, TuningConfig()))
     assert probe.head is not None
     learn, stop = validation_rows(view)
     logits = probe.logits(view.items.take(stop))

@@ -18,6 +18,7 @@ from keiki.methods.co_tuning import RELATIONSHIP, CoTuning, relate, source_proba
 from keiki.methods.delta import ATTENTION, watched
 from keiki.methods.toward_source import frozen_answers
 from keiki.methods.tuning import learning_part, validation_rows
+from keiki.methods.tuning_config import TuningConfig
 from keiki.nn.network import Seen, tensors
 from keiki.testing.playground import Playground, playground, same, small, weights_of
 from keiki.testing.tiny import TinyText
@@ -251,7 +252,7 @@ def test_a_backbone_without_a_classifier_is_refused_by_name(ground: Playground, 
 
 def test_co_tuning_relates_classes_by_items_that_it_learns_from_alone(ground: Playground) -> None:
     model, phase = descent_of(ground, with_values("co-tuning", relationship="direct"))
-    part = learning_part(ground.view)
+    part = learning_part(ground.view, TuningConfig())
     learn, _ = validation_rows(ground.view)
     assert part.items.digests == ground.view.items.take(learn).digests
     probabilities = source_probabilities(model, part)

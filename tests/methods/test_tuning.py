@@ -10,6 +10,7 @@ import pytest
 from keiki.core.errors import DataError, OptionError
 from keiki.methods.base import make
 from keiki.methods.tuning import learning_part, validation_rows
+from keiki.methods.tuning_config import TuningConfig
 from keiki.testing.playground import Playground, playground, small
 
 
@@ -21,13 +22,13 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Playground:
 def test_what_stops_training_is_not_learnt(ground: Playground) -> None:
     learn, stop = validation_rows(ground.view)
     assert sorted([*learn, *stop]) == list(range(len(ground.view)))
-    part = learning_part(ground.view)
+    part = learning_part(ground.view, TuningConfig())
     assert not set(part.items.digests) & set(ground.view.items.take(stop).digests)
 
 
 def test_two_folds_are_enough_for_its_probe(ground: Playground) -> None:
     few = replace(ground.view, folds=ground.view.folds % 2)
-    part = learning_part(few)
+    part = learning_part(few, TuningConfig())
     assert len(np.unique(part.folds[0])) > 1
     assert len(part) == len(validation_rows(few)[0])
 
@@ -35,14 +36,14 @@ def test_two_folds_are_enough_for_its_probe(ground: Playground) -> None:
 def test_one_fold_is_refused(ground: Playground) -> None:
     pair = replace(ground.view, folds=ground.view.folds % 2, groups=ground.view.folds[0] % 2)
     with pytest.raises(DataError, match="needs two more"):
-        learning_part(pair)
+        learning_part(pair, TuningConfig())
     with pytest.raises(DataError, match="in one group"):
         validation_rows(replace(ground.view, folds=np.zeros_like(ground.view.folds)))
 
 
 def test_lp_ft_starts_where_its_probe_ends(ground: Playground) -> None:
     model = ground.train(small("lp-ft"))
-    part = learning_part(ground.view)
+    part = learning_part(ground.view, TuningConfig())
     probe = ground.train(make("linear-probe"), view=part)
     assert model.head is not None
     assert probe.head is not None

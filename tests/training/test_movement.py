@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,7 @@ from torch.nn.utils import parametrize
 from keiki.backbones.stages import stages_of
 from keiki.testing.playground import Playground, playground, small
 from keiki.testing.tiny_networks import TinyConvolutions
-from keiki.training.movement import HEAD, digest_of, movement
+from keiki.training.movement import HEAD, movement
 
 Array = np.ndarray
 
@@ -145,37 +144,6 @@ def test_a_part_that_begins_at_zero_has_no_relative_distance() -> None:
 def test_it_survives_json() -> None:
     found = movement(built(["head.weight"]))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-
-
-def test_the_digest_is_that_of_plain_bytes() -> None:
-    tensors = {"b": torch.arange(6, dtype=torch.int64).reshape(2, 3), "a": torch.tensor(1.5)}
-    expected = hashlib.sha256(
-        b'["a", "float32", []]' + np.float32(1.5).tobytes()
-        + b'["b", "int64", [2, 3]]' + np.arange(6, dtype="<i8").tobytes()
-    ).hexdigest()  # fmt: skip
-    assert digest_of(tensors) == expected
-    assert digest_of(dict(reversed(tensors.items()))) == expected
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"a": torch.tensor([1.0, 2.0])},
-        {"b": torch.tensor([1.0, 2.5])},
-        {"a": torch.tensor([[1.0, 2.5]])},
-        {"a": torch.tensor([1.0, 2.5], dtype=torch.float64)},
-        {"a": torch.tensor([1.0, 2.5], dtype=torch.bfloat16)},
-        {"a": torch.tensor([1.0]), "b": torch.tensor([2.5])},
-        {},
-    ],
-)
-def test_every_difference_gives_another_digest(change: dict[str, torch.Tensor]) -> None:
-    assert digest_of(change) != digest_of({"a": torch.tensor([1.0, 2.5])})
-
-
-def test_a_view_has_the_digest_of_its_values() -> None:
-    wide = torch.arange(12.0).reshape(3, 4)
-    assert digest_of({"a": wide.T}) == digest_of({"a": wide.T.clone(memory_format=torch.contiguous_format)})
 
 
 @pytest.fixture(scope="module")
