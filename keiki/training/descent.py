@@ -18,6 +18,7 @@ from keiki.core.errors import TrainingError
 from keiki.core.random import Randomness
 from keiki.data.task import Batch
 from keiki.methods.base import Descend, Group, Move
+from keiki.nn.faster import faster
 from keiki.training.average import Average
 from keiki.training.checkpoint import State
 from keiki.training.optimizing import Optimizer
@@ -260,7 +261,7 @@ class Descent:
     def _in_pieces(self, move: Move, batch: Batch, step: int) -> float:
         total = 0.0
         for piece, share in split(batch, self.pieces):
-            with self.pace.autocast():
+            with self.pace.autocast(), faster(self.network):
                 loss = move.loss(piece)
             value = loss.item()
             if not math.isfinite(value):

@@ -55,6 +55,16 @@ def test_a_way_that_fails_loses() -> None:
     assert fastest(PLAIN, seconds, has_maps=False) == PLAIN
 
 
+def test_a_layout_that_is_of_use_in_bf16_alone_is_found() -> None:
+    table = {("fp32", False): 1.0, ("fp32", True): 0.95, ("bf16", False): 0.6, ("bf16", True): 0.4}
+
+    def seconds(pace: Pace) -> float:
+        return table[pace.precision, pace.channels_last]
+
+    assert fastest(PLAIN, seconds, has_maps=True) == Pace("bf16", channels_last=True)
+    assert fastest(PLAIN, seconds, has_maps=False) == Pace("bf16")
+
+
 def test_the_plain_way_that_fails_is_told() -> None:
     def seconds(pace: Pace) -> float:
         raise TrainingError("The loss is nan.")
