@@ -32,13 +32,13 @@ from keiki.data.load import load_task
 from keiki.data.sources.base import Request
 from keiki.data.task import Index
 from keiki.engines.plan import make_plan
-from keiki.evaluation.calibration import fit_temperature
 from keiki.methods.balancing import Balance, Kind, class_counts
 from keiki.nn.heads import Head
 from keiki.nn.linear import LinearHead
 from keiki.nn.logistic_path import cross_validate_logistic
 from keiki.nn.losses import ItemLoss
 from keiki.nn.softmax import FloatArray, cross_entropy_per_item
+from keiki.nn.temperature import fit_temperature
 from keiki.training.schedule import rate_factor
 
 RESULTS = Path(__file__).resolve().parent / "results" / "imbalance.json"

@@ -26,9 +26,9 @@ from keiki.core.record import Record
 from keiki.data.split import make_task
 from keiki.data.task import Dataset, Task
 from keiki.engines.plan import make_plan
-from keiki.evaluation.calibration import fit_temperature, with_temperature
 from keiki.evaluation.suspects import doubtful, label_quality
 from keiki.methods.base import METHODS, FloatArray
+from keiki.nn.temperature import fit_temperature, with_temperature
 from keiki.pipeline.prepare import choose_backbone, look, read_all
 from keiki.pipeline.request import FitRequest
 from keiki.selection.budget import Budget

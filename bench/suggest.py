@@ -32,9 +32,9 @@ from keiki.data.sources.base import Request, read
 from keiki.data.task import Dataset
 from keiki.engines.plan import make_plan
 from keiki.evaluation.acquisition import STRATEGIES, choose
-from keiki.evaluation.calibration import fit_temperature
 from keiki.nn.logistic_path import cross_validate_logistic
 from keiki.nn.softmax import cross_entropy_per_item, softmax
+from keiki.nn.temperature import fit_temperature
 
 SAMPLE = Path(__file__).resolve().parent.parent / "keiki" / "sample"
 OUT = Path(__file__).resolve().parent / "results" / "suggest.json"

@@ -213,7 +213,7 @@ class Ground:
 
 def _temperature(outcome: Any, view: Any) -> float:
     """As in a fit: from out-of-fold answers."""
-    from keiki.evaluation.calibration import fit_temperature
+    from keiki.nn.temperature import fit_temperature
 
     rows = np.flatnonzero(np.isfinite(outcome.out_of_fold).all(axis=1))
     return fit_temperature(outcome.out_of_fold[rows], view.labels[rows]) if len(rows) else 1.0

@@ -7,9 +7,10 @@ The rule of `augment=auto`, for n training items of C classes:
 
     texts               none. Dropping and swapping words does not reliably help pretrained transformers, few labels or
                         many: Longpre et al. 2020, arXiv:2010.01764.
-    pictures, n/C < 10  light: crops that lose no detail, and flips. Few pictures mean few steps from a probe that was
-                        solved on clean pictures; distortions would need more passes than are made.
-    pictures, n/C >= 10 medium: smaller crops, TrivialAugment, now and then a rectangle erased.
+    pictures, n/C < 50  none. Few pictures mean few steps, and distortions want more of them than are made: at 20 a
+                        class even crops that lose no detail cost 1 to 5 points (docs/log.md).
+    pictures, n/C < 500 light: crops that lose no detail, and flips.
+    pictures, else      medium: smaller crops, TrivialAugment, now and then a rectangle erased.
     n >= 20,000         also MixUp with alpha 0.1, as in BiT-HyperRule, which mixes from 20,000 items on and not below:
                         Kolesnikov et al. 2020, arXiv:1912.11370, section 3.3.
 
@@ -37,7 +38,7 @@ from keiki.data.transforms.text import TokenTransform
 from keiki.methods.limits import refuse_outside
 
 Auto = Literal["auto"]
-FEW = 10  # pictures a class, below which they are varied only lightly
+FEW, SOME = 50, 500  # pictures a class, below which they are not varied, and only lightly
 MIXED_FROM = 20_000  # items
 UPRIGHT_TURN = 30.0  # degrees, where a flip would change the class: RandAugment's most, and far from a quarter turn
 _PICTURE_OPTIONS = ("erasing", "mixup", "cutmix")
@@ -133,14 +134,14 @@ def augmenting(
 def chosen_level(wanted: str, modality: Modality, n: int, n_classes: int) -> tuple[str, Level]:
     """The level by name and what it does; 'auto' by the rule above.
 
-    >>> [chosen_level("auto", "image", n, 10)[0] for n in (99, 100, 20_000)], chosen_level("auto", "text", 500, 2)[0]
-    (['light', 'medium', 'medium'], 'none')
+    >>> [chosen_level("auto", "image", n, 10)[0] for n in (499, 500, 20_000)], chosen_level("auto", "text", 500, 2)[0]
+    (['none', 'light', 'medium'], 'none')
     """
     if wanted != "auto":
         return wanted, LEVELS[wanted]
     if modality != "image":
         return "none", LEVELS["none"]
-    name = "light" if n < FEW * n_classes else "medium"
+    name = "none" if n < FEW * n_classes else "light" if n < SOME * n_classes else "medium"
     return name, replace(LEVELS[name], mixup=0.1 if n >= MIXED_FROM else 0.0)
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from keiki.data.task import Index
 from keiki.nn.linear import LinearHead
 from keiki.nn.softmax import FloatArray, cross_entropy_per_item
+from keiki.nn.temperature import fit_temperature
 
 Kind = Literal["none", "weights", "sampler", "logit-adjustment"]
 Wanted = Literal["none", "weights", "sampler", "logit-adjustment", "auto"]
@@ -65,8 +66,17 @@ class Balance:
         return item_weights(labels, len(self.counts), self.beta) if self.kind == "sampler" else None
 
     def held_out_loss(self, logits: FloatArray, labels: Index) -> float:
-        """Log loss of items that were not learned from, with the lift taken out."""
-        return float(cross_entropy_per_item(logits - self.lift, labels).mean())
+        """Mean log loss of items that were not learned from; not a number where logits are none."""
+        return float(self.held_out_losses(logits, labels).mean()) if np.isfinite(logits).all() else float("nan")
+
+    def held_out_losses(self, logits: FloatArray, labels: Index) -> FloatArray:
+        """Log loss (N,) of items that were not learned from, with the lift taken out, at their best temperature.
+
+        A network that learns grows surer than it is right; that is cured after training by one number, so it must not
+        end it.
+        """
+        natural = logits - self.lift
+        return cross_entropy_per_item(natural / fit_temperature(natural, labels), labels)
 
     def lifted(self, head: LinearHead) -> LinearHead:
         """A head that was solved without balance, as a start."""

@@ -31,6 +31,7 @@ class FromScratch(Tuning):
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
         learning_rate: float = option(1e-3, "peak rate of all weights (AdamW)", search=Log(1e-5, 1e-1))
+        head_rate: float = option(1e-3, "peak rate of the head", search=Log(1e-5, 1e-1))
         batch_norm: Literal["still", "moving"] = option("moving", "whether statistics of moving BatchNorms stand still")
         start: Start = option("zeros", "head to start from: a linear probe solved on the random features, or zeros")
 

@@ -8,9 +8,10 @@ from typing import Literal
 
 from keiki.core.options import Linear, OneOf, option
 from keiki.data.task import TrainView
+from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase, Schedule
 from keiki.methods.tuning import Tuning, start, tune, validate
-from keiki.methods.tuning_config import SCHEDULES, Auto, Start, TuningConfig
+from keiki.methods.tuning_config import SCHEDULES, Start, TuningConfig
 
 
 @METHODS.add("gradual-unfreezing")

@@ -9,6 +9,7 @@ from keiki.core import options
 from keiki.core.errors import OptionError
 from keiki.core.options import Linear, Log, OneOf, option
 from keiki.data.task import Index
+from keiki.methods.augmenting import Auto
 from keiki.methods.balancing import Balance, Wanted, decide
 from keiki.methods.limits import refuse_outside
 
@@ -50,7 +51,9 @@ class HeadOptions(options.Config):
 class LossOptions(options.Config):
     """What is minimised, and how classes of unlike size are met: see `keiki.nn.losses`, `keiki.methods.balancing`."""
 
-    label_smoothing: float = option(0.0, "share of the target that is spread over all classes", search=Linear(0.0, 0.5))
+    label_smoothing: float | Auto = option(
+        0.0, "share of the target that is spread over all classes", search=Linear(0.0, 0.5)
+    )
     focal_gamma: float = option(
         0.0, "power by which the focal loss makes light of what is right already; 0: cross-entropy", search=Linear(0, 5)
     )
@@ -66,10 +69,12 @@ class LossOptions(options.Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("label_smoothing", "balance_beta"):
-            refuse_outside(self, name, 0, 1)
+        refuse_outside(self, "balance_beta", 0, 1)
         for name in ("focal_gamma", "balance_tau"):
             refuse_outside(self, name, 0)
+        if self.label_smoothing == "auto":
+            return
+        refuse_outside(self, "label_smoothing", 0, 1)
         if self.focal_gamma and self.label_smoothing:
             raise OptionError(
                 "Options 'focal_gamma' and 'label_smoothing' do not go together: each changes what being sure costs.",
@@ -94,4 +99,4 @@ def item_loss(config: LossOptions, balance: Balance) -> ItemLoss:
     """The loss of each item."""
     from keiki.nn.losses import ItemLoss
 
-    return ItemLoss(config.label_smoothing, config.focal_gamma, balance.weights, balance.shift)
+    return ItemLoss(float(config.label_smoothing), config.focal_gamma, balance.weights, balance.shift)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from keiki.core.errors import RequestError
 from keiki.core.options import Log, option
 from keiki.data.task import TrainView
+from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase
 from keiki.methods.tuning import Moves, Tuning, start, tune, validate
-from keiki.methods.tuning_config import Auto, TuningConfig
+from keiki.methods.tuning_config import TuningConfig
 
 
 @METHODS.add("norm-tune")

@@ -3,10 +3,11 @@
 n: items that are learned from; m = n / classes; b: items a step. The evidence is in docs/log.md ("The recipe").
 
     batch_size      16 below 200 items, else 32
-    epochs          as many as make about 600 steps: at least 6, at most 40
-    patience        a quarter of the epochs, at least 3
-    learning_rate   3e-4 where the lower stages lie still, else 1e-4; texts a third of it
-    head_rate       ten times the rate of the body
+    epochs          as many as make about 150 steps: at least 10, at most 30
+    patience        as many as the epochs: a schedule that is cut has not come to rest
+    learning_rate   2e-4; texts a fifth of it
+    head_rate       so that a step moves a logit by a quarter: 0.25 / spread (see Size); of a bent head 1e-3
+    label_smoothing 0.1, unless the loss is focal
     freeze          m < 50: all but the last third of the stages; m < 500: all but the last two thirds; else none
     augment         its own rule by m (`keiki.methods.augmenting`)
 
@@ -16,6 +17,7 @@ What was set by hand is never touched, and each number that the rule has set is 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -24,24 +26,31 @@ from keiki.core.options import Config
 from keiki.data.task import Modality
 from keiki.methods.tuning_config import TuningConfig
 
-STEPS = 600
-FEWEST_EPOCHS, MOST_EPOCHS = 6, 40
+STEPS = 150
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 30
 SMALL = 200  # items, below which a step takes 16
-RATE, WHOLE_RATE = 3e-4, 1e-4
-TEXT_FACTOR = 1 / 3
-HEAD_FACTOR = 10
+RATE = 2e-4
+TEXT_FACTOR = 1 / 5
+HEAD_STEP = 0.25  # by which a step of AdamW, whose size is the rate, moves the logits of an item
+BENT_RATE = 1e-3  # of a head that is not linear in the features
+SLOWEST, FASTEST = 1e-5, 1e-1  # the head's rate, whatever the features
 FEW, SOME = 50, 500  # items a class
-PATIENCE, LEAST_PATIENCE = 0.25, 3  # share of the epochs, and epochs: the first ones only warm up
+SMOOTHING = 0.1
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the rule goes by: items that are learned from, classes, modality, stages of the network."""
+    """What the rule goes by: items that are learned from, classes, modality, stages of the network, and `spread`, the
+    mean L1 distance of an item's features from their mean (nan where nothing depends on it).
+
+    Backbones differ in it by a factor of 20, and so does the rate at which a head on them learns.
+    """
 
     items: int
     classes: int
     modality: Modality
     stages: int
+    spread: float = nan
 
     @property
     def a_class(self) -> float:
@@ -65,13 +74,14 @@ def settle(config: TuningConfig, size: Size) -> tuple[TuningConfig, dict[str, di
     decide(
         "epochs", epochs, f"about {STEPS} steps of {config.batch_size} items, {FEWEST_EPOCHS} to {MOST_EPOCHS} epochs"
     )
-    waited = max(LEAST_PATIENCE, round(int(config.epochs) * PATIENCE))
-    decide("patience", waited, f"{PATIENCE:.0%} of {config.epochs} epochs, at least {LEAST_PATIENCE}")
+    decide("patience", int(config.epochs), "all epochs: a schedule that is cut has not come to rest")
     decide("freeze", *_freeze(size))
-    whole = config.freeze in ("none", "0")
-    rate = (WHOLE_RATE if whole else RATE) * (TEXT_FACTOR if size.modality == "text" else 1.0)
-    decide("learning_rate", rate, "every stage moves" if whole else "the lower stages lie still")
-    decide("head_rate", HEAD_FACTOR * float(config.learning_rate), f"{HEAD_FACTOR} times that of the body")
+    text = size.modality == "text"
+    decide("learning_rate", RATE * (TEXT_FACTOR if text else 1.0), "texts" if text else "pictures")
+    decide("head_rate", *_head_rate(config, size))
+    if config.focal_gamma:
+        decide("label_smoothing", 0.0, "the loss is focal")
+    decide("label_smoothing", SMOOTHING, "so that the body goes on learning when the training items are right")
     return config, told
 
 
@@ -81,6 +91,13 @@ def _freeze(size: Size) -> tuple[str, str]:
         return "none", f"{each}: enough to move every stage"
     moving = max(1, round(size.stages * (1 if size.a_class < FEW else 2) / 3))
     return f"-{moving}", f"{each}: the last {moving} of {size.stages} stages move"
+
+
+def _head_rate(config: TuningConfig, size: Size) -> tuple[float, str]:
+    if config.head != "linear" or not size.spread > 0:
+        return BENT_RATE, "the head is not linear in its features" if config.head != "linear" else "no features differ"
+    rate = float(np.clip(HEAD_STEP / size.spread, SLOWEST, FASTEST))
+    return rate, f"a step moves a logit by about {HEAD_STEP:g} on these features"
 
 
 def _is_auto(config: Config, name: str) -> bool:

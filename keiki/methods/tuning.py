@@ -10,8 +10,9 @@ A method reads like this:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from keiki.methods.linear_probe import LinearProbe
 from keiki.methods.loss_options import HeadOptions, balance_of, head_shape, item_loss
 from keiki.methods.recipe import Size, settle
 from keiki.methods.tuning_config import TuningConfig, steered
-from keiki.nn.softmax import FloatArray, cross_entropy_per_item
+from keiki.nn.softmax import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 REFIT_BELOW = 2000  # items
 CUT_SHORT = "boundary cut short"  # a fact: what of the frozen stages' answers was left out for want of time
+ABOUT = 1.02  # a held-out loss that is so many times the least one is as good: fewer than 1,000 items cannot tell
+SPREAD = "spread of the features"  # among the facts
 START = "start/"  # before the names of what is laid aside of the start
 
 Moves = Callable[[str, "nn.Module"], bool]
@@ -69,10 +72,10 @@ class Tuning(Method):
         if config.hold_back == "nothing" or not wanted or not model.facts.get("curves") or steered(config):
             return None
         curve = self._telling_curve(model)
-        best = min(curve["epochs"], key=lambda line: line["validation_loss"])["epoch"]
+        best = telling_epoch(curve["epochs"])
         if curve["ended"] in ("time", "diverged") or (best == 0 and config.start == "zeros"):
             return None
-        decided = {**_shown(model), **self._decided(model), "hold_back": "nothing", "until": int(best)}
+        decided = {**_shown(model), "hold_back": "nothing", "until": int(best), **self._decided(model)}
         return type(self)(replace(_settled(model, view, config), **decided))
 
     def _telling_curve(self, model: Model) -> dict[str, Any]:
@@ -83,6 +86,21 @@ class Tuning(Method):
     def _decided(self, model: Model) -> dict[str, Any]:
         """Options that the first fit has chosen values for."""
         return {}
+
+
+def telling_epoch(curve: Sequence[Mapping[str, float]]) -> float:
+    """The epoch to train up to: the last one that is about as good as the best, since rates that have fallen to their
+    end leave the weights at rest; the start only where nothing was better.
+
+    >>> losses = (2.0, 1.0, 0.99, 1.005, 1.2)
+    >>> telling_epoch([{"epoch": number, "validation_loss": loss} for number, loss in enumerate(losses)])
+    3
+    """
+    best = min(curve, key=lambda line: line["validation_loss"])
+    if best["epoch"] == 0:
+        return 0
+    near = [line["epoch"] for line in curve if line["validation_loss"] <= ABOUT * best["validation_loss"]]
+    return max(near)
 
 
 def _shown(model: Model) -> dict[str, Any]:
@@ -122,7 +140,7 @@ def start(model: Model, view: TrainView, config: TuningConfig) -> Iterator[Phase
         yield Solve("draw hidden layer", lambda: model.network.neck.draw(view.random.number("hidden layer")))
     if settled.start == "probe":
         yield from LinearProbe().phases(model, learning_part(view, settled))
-        yield Solve("place head", lambda: _place(model, view, settled))
+        yield Solve("place head", lambda: place_probe(model, view, settled))
     if settled.augment != "none" and settled.flip == "auto" and view.items.modality == "image":
         yield Solve("may pictures be mirrored", lambda: check_flips(model, learning_part(view, settled)))
 
@@ -201,7 +219,7 @@ def tune(
 
 
 def _score(model: Model, view: TrainView, config: TuningConfig, balance: Balance) -> Callable[[], float] | None:
-    """What stops the descent: the log loss of the fold that is kept apart."""
+    """What stops the descent: the log loss, at its best temperature, of the fold that is kept apart."""
     from keiki.nn.network import feed_logits
 
     _, stop = held_back(view, config)
@@ -218,7 +236,16 @@ def _settled(model: Model, view: TrainView, config: TuningConfig) -> TuningConfi
 def size_of(model: Model, view: TrainView, config: TuningConfig) -> Size:
     """What the recipe goes by."""
     learn, _ = held_back(view, config)
-    return Size(len(learn), view.n_classes, view.items.modality, len(model.backbone.stages()))
+    spread = _spread(model, view, learn) if config.head_rate == "auto" and config.head == "linear" else nan
+    return Size(len(learn), view.n_classes, view.items.modality, len(model.backbone.stages()), spread)
+
+
+def _spread(model: Model, view: TrainView, rows: np.ndarray) -> float:
+    """The mean L1 distance of the frozen features from their mean, taken once: the same before and after a resume."""
+    if SPREAD not in model.facts:
+        features = np.asarray(model.features(view.items.take(rows)), dtype=np.float64)
+        model.facts[SPREAD] = float(np.abs(features - features.mean(axis=0)).sum(axis=1).mean())
+    return float(model.facts[SPREAD])
 
 
 def _variation(model: Model, view: TrainView, config: TuningConfig) -> Augmenting:
@@ -302,10 +329,9 @@ def held_back(view: TrainView, config: TuningConfig) -> tuple[np.ndarray, np.nda
 
 
 def held_losses(model: Model, view: TrainView, config: TuningConfig) -> FloatArray:
-    """The losses (M,) of the items that training is stopped by, with what balances the classes taken out."""
+    """The losses (M,) of the items that training is stopped by: see `Balance.held_out_losses`."""
     _, stop = held_back(view, config)
-    logits = model.logits(view.items.take(stop)) - _balance(view, config).lift
-    return cross_entropy_per_item(logits, view.labels[stop])
+    return _balance(view, config).held_out_losses(model.logits(view.items.take(stop)), view.labels[stop])
 
 
 def learning_part(view: TrainView, config: TuningConfig) -> TrainView:
@@ -342,7 +368,8 @@ def validate(model: Model, view: TrainView, config: TuningConfig) -> Solve:
     return Solve("validate", keep)
 
 
-def _place(model: Model, view: TrainView, config: TuningConfig) -> None:
+def place_probe(model: Model, view: TrainView, config: TuningConfig) -> None:
+    """Give the network the head that a probe was solved for."""
     from keiki.nn.network import put_head
 
     if model.head is None:

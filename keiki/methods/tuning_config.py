@@ -8,12 +8,11 @@ from typing import Literal
 from keiki.core import options
 from keiki.core.errors import OptionError
 from keiki.core.options import Linear, Log, OneOf, option
-from keiki.methods.augmenting import AugmentOptions
+from keiki.methods.augmenting import AugmentOptions, Auto
 from keiki.methods.base import Schedule
 from keiki.methods.limits import refuse_outside
 from keiki.methods.loss_options import HeadOptions, LossOptions
 
-Auto = Literal["auto"]  # what the recipe decides by the size of the data
 Start = Literal["probe", "zeros"]
 SCHEDULES = ("cosine", "linear", "one-cycle", "step", "plateau", "constant")
 
@@ -26,7 +25,9 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     learning_rate: float | Auto = option(
         1e-4, "peak rate of the pretrained weights nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
     )
-    head_rate: float | Auto = option(1e-3, "peak rate of the head", search=Log(1e-5, 1e-1))
+    head_rate: float | Auto = option(
+        "auto", "peak rate of the head; auto: by how large the features are", search=Log(1e-5, 1e-1)
+    )
     weight_decay: float = option(0.01, "decoupled weight decay", search=Log(1e-6, 1.0))
     batch_size: int | Auto = option(32, "items a step", search=Linear(2, 256))
     schedule: Schedule = option("cosine", "how the rates go from their peak", search=OneOf(SCHEDULES))
@@ -41,7 +42,9 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     unfreeze: Literal["at once", "epoch", "stall"] = option(
         "at once", "when stages begin to move: at once, one more an epoch, or one more when validation stalls"
     )
-    head_epochs: int = option(0, "epochs in which only the head moves", search=Linear(0, 10))
+    head_epochs: int = option(
+        0, "epochs in which only the head moves; with unfreeze=stall, stalls of validation", search=Linear(0, 10)
+    )
     batch_norm: Literal["still", "moving"] = option("still", "whether statistics of moving BatchNorms stand still")
     boundary: Literal["auto", "off"] = option(
         "auto", "whether what frozen stages answer is kept on disk, so that only the stages above them are computed"

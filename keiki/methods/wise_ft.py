@@ -11,10 +11,11 @@ import numpy as np
 from keiki.core.errors import OptionError
 from keiki.core.options import Linear, option
 from keiki.data.task import TrainView
+from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase, Solve
 from keiki.methods.limits import refuse_outside
 from keiki.methods.tuning import Tuning, held_losses, remember_start, start, start_state, tune, validate
-from keiki.methods.tuning_config import Auto, TuningConfig
+from keiki.methods.tuning_config import TuningConfig
 
 SHARES = tuple(round(0.1 * i, 1) for i in range(11))
 

@@ -18,12 +18,12 @@ from keiki.data.task import Items, Task
 from keiki.data.transforms.image import ImageTransform
 from keiki.data.transforms.text import TokenTransform
 from keiki.data.vectors import repeats_by_chance
-from keiki.evaluation.calibration import fit_temperature, with_temperature
 from keiki.evaluation.leaks import without
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.shift import FEWEST as FEWEST_A_SIDE
 from keiki.evaluation.shift import sampled, two_sample
 from keiki.evaluation.suspects import doubtful
+from keiki.nn.temperature import fit_temperature, with_temperature
 from keiki.pipeline.estimate import SHIPPED, Estimate
 from keiki.pipeline.evidence import Evidence
 from keiki.pipeline.findings import Cluster, Findings, GroupHint, Language, Leak, Shift, Sizes, Suspect

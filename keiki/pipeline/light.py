@@ -23,10 +23,10 @@ from keiki.core.record import Record
 from keiki.data.folds import inner_folds
 from keiki.data.task import Index, Items, Target, TrainView
 from keiki.engines.plan import Plan, make_plan
-from keiki.evaluation.calibration import fit_temperature
 from keiki.methods.base import FloatArray, Method, Model
 from keiki.nn.linear import LinearHead
 from keiki.nn.softmax import softmax
+from keiki.nn.temperature import fit_temperature
 from keiki.pipeline.fit import make_method, refuse_modality
 from keiki.pipeline.prepare import choose_backbone, choose_controls
 from keiki.pipeline.public import DEFAULTS

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from keiki.data.task import Index, Items, Task, TrainView
-from keiki.evaluation.calibration import fit_temperature
 from keiki.evaluation.report import moved as parts
 from keiki.evaluation.report.part import Interval
 from keiki.methods.base import FloatArray, make
 from keiki.nn.softmax import cross_entropy_per_item
+from keiki.nn.temperature import fit_temperature
 from keiki.pipeline.estimate import Estimate
 from keiki.selection.budget import gain_lower_bound
 from keiki.selection.select import Selection

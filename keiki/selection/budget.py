@@ -14,7 +14,7 @@ from keiki.nn.softmax import cross_entropy_per_item, softmax
 from keiki.selection.workshop import Outcome, Workshop
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
-TUNING = "lp-ft"
+TUNING = "fine-tune"
 AFTER, LEAST_AFTER = 0.15, 40.0  # share and seconds of a budget that are left for what comes after training
 FULL_FIT = 2.2  # a fit over its first descent: once more on all items, and what validation takes
 REPEATS = 2  # of cross-fitting: one partition alone may flatter
@@ -56,7 +56,7 @@ class Budget:
 def try_tuning(
     shop: Workshop, view: TrainView, test: Items, probe: Outcome, budget: Budget
 ) -> tuple[Outcome | None, str]:
-    """LP-FT cross-fitted on `view` if the time allows, and its outcome if its gain over the probe is above 0.
+    """Fine-tuning cross-fitted on `view` if the time allows, and its outcome if its gain over the probe is above 0.
 
     The gain is the paired mean log-loss difference on out-of-fold predictions; its 95 % lower bound must be above 0.
     Returns the outcome or None, and a sentence for the report.

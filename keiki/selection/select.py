@@ -10,10 +10,10 @@ import numpy as np
 
 from keiki.core.errors import DataError, TrainingError
 from keiki.data.task import Items, TrainView
-from keiki.evaluation.calibration import fit_temperature
 from keiki.evaluation.selection import Candidate, one_standard_error
 from keiki.methods.base import FloatArray, Method
 from keiki.nn.softmax import cross_entropy_per_item, softmax
+from keiki.nn.temperature import fit_temperature
 from keiki.selection.budget import Budget, try_tuning
 from keiki.selection.workshop import Outcome, Workshop
 

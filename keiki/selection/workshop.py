@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from keiki.training.pace import Pace
 
 
-CHOSEN = ("recipe", "augmenting", "balance", "flips", "mix", "part", "parts")  # facts that the first fit has decided
+# What the first fit has decided, among its facts.
+CHOSEN = ("recipe", "augmenting", "balance", "flips", "mix", "part", "parts", "kept")
 
 
 @dataclass
@@ -160,17 +161,17 @@ class Workshop:
             self.random.child(method.name),
             self.record,
             pace=Pace(threads=method.threads or self.plan.threads, device=self.device),
-            find_pace=partial(self._pace, method, view) if may_ship else None,
+            find_pace=partial(self._pace, method) if may_ship else None,
             checkpoints=self._checkpoints(self.identity(method, backbone, view)),
             out_of_time=self.out_of_time,
         )
         return trainer.run(method, model, view)
 
-    def _pace(self, method: Method, view: TrainView, phase: str, find: Callable[[], Pace]) -> Pace:
+    def _pace(self, method: Method, phase: str, find: Callable[[], Pace]) -> Pace:
         """How the steps of a descent are computed: found once a run, because other ways give other last bits."""
         from keiki.training.pace import Pace
 
-        question = f"pace of {method.name}, {phase}, {len(view)} items"
+        question = f"pace of {method.name}, {phase}"
         return Pace.from_json(json.loads(self.decided(question, lambda: json.dumps(find().to_json()))))
 
     def identity(self, method: Method, backbone: Backbone, view: TrainView) -> str:

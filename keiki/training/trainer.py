@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     FindPace = Callable[[str, Callable[[], Pace]], Pace]
 
-WORTH = 30.0  # seconds of training, below which looking for a faster way costs more than it brings
+WORTH = 10.0  # seconds of training, below which looking for a faster way costs more than it brings
 CHECKPOINT_SECONDS = 60.0  # what a kill within an epoch costs at most
 
 

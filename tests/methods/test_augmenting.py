@@ -58,8 +58,8 @@ def test_levels_grow() -> None:
 
 @pytest.mark.parametrize(
     ("n", "n_classes", "level", "mixup"),
-    [(19, 2, "light", 0), (20, 2, "medium", 0), (990, 100, "light", 0), (19_999, 2, "medium", 0),
-     (20_000, 2, "medium", 0.1), (20_000, 3000, "light", 0.1)],
+    [(99, 2, "none", 0), (100, 2, "light", 0), (990, 100, "none", 0), (999, 2, "light", 0), (19_999, 2, "medium", 0),
+     (20_000, 2, "medium", 0.1), (20_000, 300, "light", 0.1)],
 )  # fmt: skip
 def test_auto_follows_the_number_of_items(n: int, n_classes: int, level: str, mixup: float) -> None:
     name, chosen = chosen_level("auto", "image", n, n_classes)

@@ -40,10 +40,25 @@ def test_what_was_set_stays_and_is_not_told_as_the_recipes(own: dict[str, object
         assert name not in told
 
 
-def test_the_rate_follows_the_depth_that_was_set() -> None:
-    whole, _ = settle(FineTune.Config(freeze="none"), Size(300, 16, "image", 18))
-    part, _ = settle(FineTune.Config(freeze="-3"), Size(300, 16, "image", 18))
-    assert float(whole.learning_rate) < float(part.learning_rate)
+def test_texts_move_more_slowly_than_pictures() -> None:
+    picture, text = (settle(FineTune.Config(), Size(300, 16, each, 18))[0] for each in ("image", "text"))
+    assert float(text.learning_rate) < float(picture.learning_rate)
+
+
+@pytest.mark.parametrize(("spread", "rate"), [(250.0, 1e-3), (12.5, 2e-2), (1e-3, 1e-1), (1e9, 1e-5), (0.0, 1e-3)])
+def test_the_rate_of_the_head_follows_how_large_the_features_are(spread: float, rate: float) -> None:
+    settled, told = settle(FineTune.Config(), Size(300, 16, "image", 18, spread))
+    assert settled.head_rate == pytest.approx(rate)
+    assert told["head_rate"]["why"]
+    bent, _ = settle(FineTune.Config(head="cosine"), Size(300, 16, "image", 18, spread))
+    assert bent.head_rate == 1e-3
+
+
+def test_smoothed_labels_and_a_focal_loss_do_not_meet() -> None:
+    size = Size(300, 16, "image", 18)
+    assert settle(FineTune.Config(), size)[0].label_smoothing == 0.1
+    assert settle(FineTune.Config(focal_gamma=2.0), size)[0].label_smoothing == 0.0
+    assert settle(FineTune.Config(label_smoothing=0.0), size)[0].label_smoothing == 0.0
 
 
 def test_more_items_a_class_open_more_stages() -> None:
@@ -60,6 +75,7 @@ def test_without_auto_nothing_is_changed() -> None:
         config = kind.Config()
         if hasattr(config, "epochs") and kind is not FineTune:
             settled, told = settle(config, Size(300, 16, "image", 18))
-            assert settled == config
-            assert told == {}
-            assert settle(replace(config, epochs="auto"), Size(300, 16, "image", 18))[1].keys() == {"epochs"}
+            auto = {"head_rate"} if config.head_rate == "auto" else set()
+            assert replace(settled, head_rate=config.head_rate) == config
+            assert told.keys() == auto
+            assert settle(replace(config, epochs="auto"), Size(300, 16, "image", 18))[1].keys() == {"epochs"} | auto

@@ -11,6 +11,7 @@ from keiki.core.errors import DataError, OptionError
 from keiki.methods.base import make
 from keiki.methods.tuning import learning_part, validation_rows
 from keiki.methods.tuning_config import TuningConfig
+from keiki.nn.temperature import fit_temperature
 from keiki.testing.playground import Playground, playground, small
 
 
@@ -50,7 +51,9 @@ def test_lp_ft_starts_where_its_probe_ends(ground: Playground) -> None:
     np.testing.assert_array_equal(model.head.weight, probe.head.weight)
     _, stop = validation_rows(ground.view)
     logits = probe.logits(ground.view.items.take(stop))
-    losses = np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(stop)), ground.view.labels[stop]]
+    labels = ground.view.labels[stop]
+    scaled = logits / fit_temperature(logits, labels)
+    losses = np.logaddexp.reduce(scaled, axis=1) - scaled[np.arange(len(stop)), labels]
     assert model.facts["curves"][0]["epochs"][0]["validation_loss"] == pytest.approx(losses.mean(), rel=1e-4)
 
 
