@@ -25,8 +25,8 @@ import numpy as np
 
 from keiki.data.task import Index
 from keiki.nn.linear import LinearHead
-from keiki.nn.softmax import FloatArray, cross_entropy_per_item
-from keiki.nn.temperature import fit_temperature
+from keiki.nn.softmax import FloatArray
+from keiki.nn.temperature import calibrated_losses
 
 Kind = Literal["none", "weights", "sampler", "logit-adjustment"]
 Wanted = Literal["none", "weights", "sampler", "logit-adjustment", "auto"]
@@ -75,8 +75,7 @@ class Balance:
         A network that learns grows surer than it is right; that is cured after training by one number, so it must not
         end it.
         """
-        natural = logits - self.lift
-        return cross_entropy_per_item(natural / fit_temperature(natural, labels), labels)
+        return calibrated_losses(logits - self.lift, labels)
 
     def lifted(self, head: LinearHead) -> LinearHead:
         """A head that was solved without balance, as a start."""

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from keiki.data.task import Index, Items, Task, TrainView
+from keiki.data.task import Items, Task, TrainView
 from keiki.evaluation.report import moved as parts
 from keiki.evaluation.report.part import Interval
 from keiki.methods.base import FloatArray, make
-from keiki.nn.softmax import cross_entropy_per_item
-from keiki.nn.temperature import fit_temperature
+from keiki.nn.temperature import calibrated_losses
 from keiki.pipeline.estimate import Estimate
 from keiki.selection.budget import gain_lower_bound
 from keiki.selection.select import Selection
@@ -21,7 +20,7 @@ from keiki.selection.workshop import Outcome, Workshop
 PROBE = "linear-probe"
 OUTSIDE = "beside the stages"  # what `keiki.training.movement` calls what is no part of the pretrained network
 STOPPED = {"time": "budget"}  # what the trainer calls an end otherwise than we do
-KEPT = ("frozen", "recipe", "boundary")  # facts of a method that are told as they are
+KEPT = ("frozen", "recipe", "boundary", "kept")  # facts of a method that are told as they are
 SCALAR = str | int | float | bool | None
 
 
@@ -81,6 +80,7 @@ def told(shop: Workshop, task: Task, estimate: Estimate) -> parts.Moved | None:
         recipe=tuple(_choice(name, chosen) for name, chosen in found.get("recipe", {}).items()),
         pace=_plain(found.get("pace")),
         boundary=_plain(found.get("boundary")),
+        probe_kept=found.get("kept") == "probe",
         probe=beside_probe(shop, task.training_view(), task.items.take([]), final, outcome),
     )
 
@@ -134,14 +134,9 @@ def gain(probe: FloatArray, network: FloatArray, view: TrainView) -> Gain | None
     labels, groups = view.labels[rows], view.groups[rows]
     if len(np.unique(groups)) < 2:
         return None
-    gains = _losses(probe[rows], labels) - _losses(network[rows], labels)
+    gains = calibrated_losses(probe[rows], labels) - calibrated_losses(network[rows], labels)
     low, value = gain_lower_bound(gains, groups), float(gains.mean())
     return Gain(value, low, 2 * value - low, len(rows))
-
-
-def _losses(logits: FloatArray, labels: Index) -> FloatArray:
-    """Log loss (n,) of calibrated answers."""
-    return cross_entropy_per_item(logits / fit_temperature(logits, labels), labels)
 
 
 def _course(outcome: Outcome) -> dict[str, Any]:

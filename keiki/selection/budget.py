@@ -10,7 +10,8 @@ import numpy as np
 from keiki.data.folds import inner_folds
 from keiki.data.task import Index, Items, TrainView
 from keiki.methods.base import Descend, FloatArray, Method, make
-from keiki.nn.softmax import cross_entropy_per_item, softmax
+from keiki.nn.softmax import softmax
+from keiki.nn.temperature import calibrated_losses
 from keiki.selection.workshop import Outcome, Workshop
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
@@ -58,7 +59,8 @@ def try_tuning(
 ) -> tuple[Outcome | None, str]:
     """Fine-tuning cross-fitted on `view` if the time allows, and its outcome if its gain over the probe is above 0.
 
-    The gain is the paired mean log-loss difference on out-of-fold predictions; its 95 % lower bound must be above 0.
+    The gain is the paired mean difference of calibrated log losses on out-of-fold predictions; the lower end of its 95 %
+    interval must be above 0.
     Returns the outcome or None, and a sentence for the report.
     """
     method = make(TUNING)
@@ -68,7 +70,7 @@ def try_tuning(
     logits, whole = cross_fit(shop, method, view)
     if not whole:
         return None, f"{TUNING} was tried and left: the time did not last for an honest judgement."
-    gains = cross_entropy_per_item(probe.out_of_fold, view.labels) - cross_entropy_per_item(logits, view.labels)
+    gains = calibrated_losses(probe.out_of_fold, view.labels) - calibrated_losses(logits, view.labels)
     low = gain_lower_bound(gains, view.groups)
     if low <= 0:
         return (

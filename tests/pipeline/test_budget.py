@@ -23,34 +23,34 @@ def _one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(run: Run) -> str:
-    (note,) = [note for note in run.summary["notes"] if "lp-ft" in note]
+    (note,) = [note for note in run.summary["notes"] if "fine-tune" in note]
     return str(note)
 
 
 def test_without_a_budget_it_is_not_thought_of(texts: Path, quick: Fit) -> None:
-    assert not [note for note in quick(texts).summary["notes"] if "lp-ft" in note]
+    assert not [note for note in quick(texts).summary["notes"] if "fine-tune" in note]
 
 
 def test_too_little_time_is_said(texts: Path, quick: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keiki.selection.budget._seconds_of_one_fit", lambda *_: 20.0)
     note = told(quick(texts, budget="60s"))
     assert note.startswith(
-        "lp-ft was not tried: it needs about 484 s, and "
+        "fine-tune was not tried: it needs about 484 s, and "
     )  # 2.2 times 20 s for twice 5 folds and the final fit
-    assert told(quick(texts, "next", budget="0.001s")) == "lp-ft was not tried: no time is left."
+    assert told(quick(texts, "next", budget="0.001s")) == "fine-tune was not tried: no time is left."
 
 
 def test_with_time_it_is_tried_and_what_came_of_it_is_said(texts: Path, quick: Fit) -> None:
     note = told(quick(texts, budget="10m"))
-    assert note.startswith(("lp-ft was tried and left: its gain of", "lp-ft was kept: it gains"))
+    assert note.startswith(("fine-tune was tried and left: its gain of", "fine-tune was kept: it gains"))
 
 
 def test_a_gain_beyond_doubt_makes_it_a_candidate(texts: Path, quick: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keiki.selection.budget.gain_lower_bound", lambda *_: 0.1)
     done = quick(texts, budget="10m", controls="quick")
-    assert told(done).startswith("lp-ft was kept")
+    assert told(done).startswith("fine-tune was kept")
     assert {row["name"] for row in done.summary["candidates"]} >= {done.summary["method"]}
-    assert "linear probe, then fine-tuning: tune" in [curve.phase for curve in done.report.training]
+    assert "fine-tuning by recipe: tune" in [curve.phase for curve in done.report.training]
     assert done.report.transfer is not None
     assert [row.role for row in done.report.transfer.rows].count("winner") == 1
 
@@ -62,21 +62,21 @@ def test_nested_folds_may_decide_differently_from_the_final_fit(
 
     def kept_once(shop: Any, view: Any, test: Any, probe: Outcome, budget: Any) -> tuple[Outcome | None, str]:
         asked.append(None)
-        kept = replace(probe, method=make("lp-ft"), out_of_fold=3 * probe.out_of_fold) if len(asked) == 1 else None
-        return kept, "lp-ft was kept." if kept else "lp-ft was left."
+        kept = replace(probe, method=make("fine-tune"), out_of_fold=3 * probe.out_of_fold) if len(asked) == 1 else None
+        return kept, "fine-tune was kept." if kept else "fine-tune was left."
 
     monkeypatch.setattr("keiki.selection.select.try_tuning", kept_once)
     monkeypatch.setattr("keiki.data.split.REPEATED_BELOW", 0)
     done = quick(table(rows), test=None, budget="10m", controls="quick")
     assert len(asked) == 6  # five outer folds, and the final selection
-    assert told(done) == "lp-ft was left."
+    assert told(done) == "fine-tune was left."
     assert done.report.transfer is not None
-    assert "lp-ft" not in [row.method for row in done.report.transfer.rows]
+    assert "fine-tune" not in [row.method for row in done.report.transfer.rows]
 
 
 def test_few_items_cannot_judge_it(rows: list[tuple[str, str]], table: Callable[..., Path], quick: Fit) -> None:
     note = told(quick(table(rows[::4]), budget="10m", test=0.4))
-    assert note == "lp-ft was not tried: fewer than 10 independent training items cannot judge it."
+    assert note == "fine-tune was not tried: fewer than 10 independent training items cannot judge it."
 
 
 def test_what_the_clock_decided_stays_decided(texts: Path, quick: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_what_the_clock_decided_stays_decided(texts: Path, quick: Fit, monkeypat
     with pytest.raises(RuntimeError):
         quick(texts, budget="60s", listeners=(cut,))
     monkeypatch.setattr("keiki.selection.budget._seconds_of_one_fit", lambda *_: 0.0)
-    assert told(resume("run")).startswith("lp-ft was not tried: it needs about 24200000 s")
+    assert told(resume("run")).startswith("fine-tune was not tried: it needs about 24200000 s")
 
 
 def test_a_budget_or_device_for_what_does_not_train_is_refused(texts: Path, quick: Fit) -> None:

@@ -83,6 +83,7 @@ class Moved(Part):
     end. seconds: of the fit that made it, `descending` of them in steps; `in_all` with the
     fits that judged it. stopped: epochs | patience | budget | diverged. pace, boundary: how steps were computed, and
     what of the frozen stages' answers was kept instead of being computed anew (or `why_not`), as names and values.
+    probe_kept: whether the linear probe was better on the items kept apart, and is what the method ended with.
     """
 
     method: str
@@ -104,3 +105,4 @@ class Moved(Part):
     pace: dict[str, Plain]
     boundary: dict[str, Plain]
     probe: Probe | None = None
+    probe_kept: bool = False

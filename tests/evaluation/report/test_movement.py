@@ -156,6 +156,14 @@ def test_a_tuned_network_that_was_not_shipped_is_called_so(samples: Samples) -> 
     assert "This is the linear probe, then fine-tuning, which is not the model you got" in section(other)
 
 
+def test_it_says_that_the_probe_was_kept(samples: Samples) -> None:
+    report = samples["tuned"]()
+    assert report.moved is not None
+    assert "the training was undone" not in section(report)
+    kept = dataclasses.replace(report, moved=dataclasses.replace(report.moved, probe_kept=True))
+    assert "the linear probe was better by more than a standard error" in section(kept)
+
+
 def test_without_fine_tuning_there_is_no_section(samples: Samples) -> None:
     assert 'id="moved"' not in page.render_report(samples["pictures"]())
 
