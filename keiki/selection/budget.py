@@ -59,8 +59,8 @@ def try_tuning(
 ) -> tuple[Outcome | None, str]:
     """Fine-tuning cross-fitted on `view` if the time allows, and its outcome if its gain over the probe is above 0.
 
-    The gain is the paired mean difference of calibrated log losses on out-of-fold predictions; the lower end of its 95 %
-    interval must be above 0.
+    The gain is the paired mean difference of calibrated log losses on out-of-fold predictions; the lower end of its
+    95 % interval must be above 0.
     Returns the outcome or None, and a sentence for the report.
     """
     method = make(TUNING)
