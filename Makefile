@@ -29,9 +29,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict keiki
 
-# One process a core, each on a core of its own (tests/conftest.py); a file is never divided.
+# One process a core, each on a core of its own (tests/conftest.py).
 test: check
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 # 3,000 malformed inputs and 20,000 mutated files; minutes. A small part of it is in `make test`.
 fuzz: setup

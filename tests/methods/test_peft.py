@@ -155,7 +155,7 @@ def test_every_family_starts_unchanged_and_moves_what_was_added(
     assert np.abs(answers(model) - pretrained).max() <= 1e-6 * scale
     held = [path for _, parameters in model.parts() for path in parameters]
     assert sorted(held) == sorted(path for path, _ in model.network.body.named_parameters())
-    found = groups(model, make(name).config, moves(model))
+    found = groups(model, replace(make(name).config, head_rate=1e-3), moves(model))
     moving = {id(p) for group in found for p in group.parameters}
     assert moving == {id(p) for p in [*added(model), *model.network.head.parameters()]}
     stir(model)

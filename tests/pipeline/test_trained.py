@@ -175,7 +175,7 @@ def test_what_kept_beside_the_probe_is_judged_on_all_items(
 def _the_tuned_one(outcomes: dict[str, Outcome], *_: Any) -> Any:
     from keiki.selection.select import _Choice
 
-    return _Choice("lp-ft" if "lp-ft" in outcomes else next(iter(outcomes)), "", [])
+    return _Choice("fine-tune" if "fine-tune" in outcomes else next(iter(outcomes)), "", [])
 
 
 def test_the_same_answers_gain_nothing_however_few_the_network_was_asked_for() -> None:
