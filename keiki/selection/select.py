@@ -19,6 +19,11 @@ from keiki.selection.workshop import Outcome, Workshop
 
 HALF = 0.5  # of the time for training, which a dear control may take at most
 
+BALANCED = (
+    "{} was trained to answer classes of unlike size alike; it is chosen by plain log loss, in which the common "
+    "classes count for more, so look at macro F1 and balanced accuracy too."
+)
+
 
 @dataclass
 class Selection:
@@ -74,12 +79,17 @@ def select(
         notes.append(note)
         if found is not None:
             outcomes[found.method.name] = found
+    notes += [BALANCED.format(name) for name, outcome in outcomes.items() if _is_balanced(outcome)]
     temperatures = {name: _temperature(outcome, view) for name, outcome in outcomes.items()}
     carried = [name for name, outcome in outcomes.items() if "transfer" in outcome.method.tags]
     best = _choose({name: outcomes[name] for name in carried}, temperatures, view)
     shippable = {n: o for n, o in outcomes.items() if n == best.winner or "candidate" in o.method.tags}
     choice = _choose(shippable, temperatures, view)
     return Selection(outcomes, temperatures, choice.winner, best.winner, choice.explanation, choice.table, notes)
+
+
+def _is_balanced(outcome: Outcome) -> bool:
+    return bool(outcome.facts.get("balance", {}).get("kind", "none") != "none")
 
 
 @dataclass

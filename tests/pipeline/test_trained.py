@@ -148,6 +148,13 @@ def test_a_tuned_run_tells_what_moved(photos: Path, quick: Fit) -> None:
     assert "before and after: equal" in page
 
 
+@pytest.mark.parametrize(("balance", "told"), [("none", False), ("weights", True)])
+def test_it_says_how_a_balanced_network_was_chosen(balance: str, told: bool, texts: Path, quick: Fit) -> None:
+    run = quick(texts, method="full-finetune", options=[*FEW, "refit=no", f"balance={balance}"])
+    notes = [note for note in run.summary["notes"] if "full-finetune was trained to answer classes" in note]
+    assert bool(notes) == told
+
+
 def test_a_probe_has_no_training_to_tell_of(texts: Path, quick: Fit) -> None:
     run = quick(texts)
     assert "training" not in run.summary
