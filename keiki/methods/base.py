@@ -85,12 +85,13 @@ class Descend:
     Every step plays the moves in order on one batch of the feed. `validate` (lower is better), if given, is asked
     before the first epoch and after each: the best state is kept, and `patience` epochs without a better one end it.
 
-    until: epochs after which it ends all the same; the schedule is that of all `epochs`. wake: what wakes the next
-    sleeping groups: every epoch that ends, or `patience` epochs without a better score; while any sleeps nothing ends
-    the phase, and with each wake-up patience begins anew. ema: the weights that are validated and kept are a running
-    mean of those that are trained, with this decay; 0 keeps the trained ones. still: a BatchNorm keeps its statistics
-    even where its own weights move. pieces: a batch is computed in so many parts whose gradients add up, in less
-    memory.
+    near: scores up to so many times the best one are as good, and of such states the last is kept (rates have fallen by
+    then); but the first state only where none was better. until: epochs after which it ends all the same; the schedule
+    is that of all `epochs`. wake: what wakes the next sleeping groups: every epoch that ends, or `patience` epochs
+    without a better score; while any sleeps nothing ends the phase, and with each wake-up patience begins anew. ema:
+    the weights that are validated and kept are a running mean of those that are trained, with this decay; 0 keeps the
+    trained ones. still: a BatchNorm keeps its statistics even where its own weights move. pieces: a batch is computed
+    in so many parts whose gradients add up, in less memory.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Descend:
     until: int | None = None
     validate: Callable[[], float] | None = None
     patience: int = 0
+    near: float = 1.0
     warmup_ratio: float = 0.1
     clip_norm: float = 0.0
     schedule: Schedule = "cosine"

@@ -63,8 +63,10 @@ class FineTune(Tuning):
             yield from LinearProbe().phases(model, learning_part(view, self.config))
         yield from start(model, view, self.config)
         yield tune(model, view, self.config)
-        if self.config.start == "zeros":
+        if self.config.start == "zeros" and self.config.head == "linear":
             yield Solve("keep the better", lambda: _keep_the_better(model, view, self.config))
+        if self.config.until == 0:
+            yield Solve("stay at the start", lambda: _tell_of_probe(model))
         yield validate(model, view, self.config)
 
     def _decided(self, model: Model) -> dict[str, Any]:
@@ -84,3 +86,12 @@ def _keep_the_better(model: Model, view: TrainView, config: FineTune.Config) -> 
     model.facts[KEPT] = PROBE if losses.mean() > error else "network"
     if model.facts[KEPT] != PROBE:
         model.network.load_state_dict(state)
+        return
+    _tell_of_probe(model)
+
+
+def _tell_of_probe(model: Model) -> None:
+    """What the descent has moved is not what is kept."""
+    head = sum(parameter.numel() for parameter in model.network.head_parameters())
+    model.facts["trained_parameters"] = head
+    model.facts["trainable"] = head / sum(parameter.numel() for parameter in model.network.parameters())

@@ -17,7 +17,7 @@ from keiki.methods.tuning_config import Start, TuningConfig
 
 @METHODS.add("from-scratch")
 class FromScratch(Tuning):
-    """Full training of the same architecture from random weights, everything else as in full fine-tuning.
+    """Full training of the same architecture from random weights, everything else as in full fine-tuning but its rates.
 
     Source: He et al. 2019, "Rethinking ImageNet Pre-training", arXiv:1811.08883 (compare at equal recipe).
     """

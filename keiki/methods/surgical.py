@@ -39,7 +39,8 @@ class Surgical(Tuning):
     The first third suits inputs that look different (blur, another camera), the middle one other features, the last one
     other labels. All three begin at the same probe, and the head moves along.
     Source: Lee et al. 2023, "Surgical Fine-Tuning Improves Adaptation to Distribution Shifts", arXiv:2210.11466.
-    Deviation: thirds of the stages stand for the blocks of a ResNet; one held-back fold chooses, by its log loss.
+    Deviation: thirds of the stages stand for the blocks of a ResNet; one held-back fold chooses, by its log
+    loss at the best temperature.
     """
 
     name = "surgical"

@@ -44,6 +44,7 @@ REFIT_BELOW = 2000  # items
 CUT_SHORT = "boundary cut short"  # a fact: what of the frozen stages' answers was left out for want of time
 ABOUT = 1.02  # a held-out loss that is so many times the least one is as good: fewer than 1,000 items cannot tell
 SPREAD = "spread of the features"  # among the facts
+SPREAD_ITEMS = 256  # that it is taken from
 START = "start/"  # before the names of what is laid aside of the start
 
 Moves = Callable[[str, "nn.Module"], bool]
@@ -62,7 +63,7 @@ class Tuning(Method):
         return with_network(super().build(backbone, target, bank), self.config)
 
     def refitted(self, model: Model, view: TrainView) -> Tuning | None:
-        """The same on all items, up to the best epoch: a fifth more data, which counts where there are few.
+        """The same on all items, up to the telling epoch: a fifth more data, which counts where there are few.
 
         What the first fit has decided by the size of its data stays. None where it was not asked for, where the clock
         or a divergence has ended it, or where validation steers it on its way (stages that wake, rates that drop).
@@ -72,10 +73,11 @@ class Tuning(Method):
         if config.hold_back == "nothing" or not wanted or not model.facts.get("curves") or steered(config):
             return None
         curve = self._telling_curve(model)
-        best = telling_epoch(curve["epochs"])
-        if curve["ended"] in ("time", "diverged") or (best == 0 and config.start == "zeros"):
+        until, decided = int(telling_epoch(curve["epochs"])), self._decided(model)
+        unfit = curve["ended"] == "diverged" or (until == 0 and config.start == "zeros")
+        if curve["ended"] == "time" or (unfit and "until" not in decided):
             return None
-        decided = {**_shown(model), "hold_back": "nothing", "until": int(best), **self._decided(model)}
+        decided = {**_shown(model), "hold_back": "nothing", "until": until, **decided}
         return type(self)(replace(_settled(model, view, config), **decided))
 
     def _telling_curve(self, model: Model) -> dict[str, Any]:
@@ -208,6 +210,7 @@ def tune(
         ),
         validate=_score(model, view, settled, balance),
         patience=int(settled.patience),
+        near=ABOUT,
         warmup_ratio=settled.warmup_ratio,
         clip_norm=settled.clip_norm,
         schedule=settled.schedule,
@@ -243,7 +246,9 @@ def size_of(model: Model, view: TrainView, config: TuningConfig) -> Size:
 def _spread(model: Model, view: TrainView, rows: np.ndarray) -> float:
     """The mean L1 distance of the frozen features from their mean, taken once: the same before and after a resume."""
     if SPREAD not in model.facts:
-        features = np.asarray(model.features(view.items.take(rows)), dtype=np.float64)
+        learned = view.items.take(rows)
+        some = learned.take(model.bank.sample(learned, SPREAD_ITEMS))
+        features = np.asarray(model.features(some), dtype=np.float64)
         model.facts[SPREAD] = float(np.abs(features - features.mean(axis=0)).sum(axis=1).mean())
     return float(model.facts[SPREAD])
 
@@ -346,7 +351,7 @@ def learning_part(view: TrainView, config: TuningConfig) -> TrainView:
     if len(np.unique(folds[0])) < 2:
         raise DataError(
             "Fine-tuning keeps one group of training items apart to stop by, and its probe needs two more.",
-            hint="Add items of other groups, use --set start=zeros, or --method linear-probe.",
+            hint="Add items of other groups, or use --method full-finetune or linear-probe.",
         )
     return replace(part, folds=folds)
 

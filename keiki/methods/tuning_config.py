@@ -56,7 +56,7 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     )
     until: int | None = option(None, "epochs after which it ends, on the schedule of all `epochs`; none: all of them")
     refit: Literal["auto", "yes", "no"] = option(
-        "auto", "whether it is trained once more on all items, up to the best epoch found; auto: below 2,000 items"
+        "auto", "whether it is trained once more on all items, up to the epoch that was kept; auto: below 2,000 items"
     )
 
     def __post_init__(self) -> None:

@@ -19,9 +19,13 @@ FEWEST = 1024  # places, below which nothing is gained
 
 def drop(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor | None:
     """As `torch.nn.functional.dropout`; None for what is not ours."""
-    if inplace or not training or not 0 < p < 1 or input.numel() < FEWEST or input.device.type != "cpu":
+    if inplace or not training or not _ours(p) or input.numel() < FEWEST or input.device.type != "cpu":
         return None
     return input * kept(input, p)
+
+
+def _ours(p: float) -> bool:
+    return p > 0 and round(p * LEVELS) < LEVELS
 
 
 def kept(like: Tensor, p: float) -> Tensor:
@@ -44,13 +48,14 @@ def attend(
 ) -> Tensor | None:
     """As `torch.nn.functional.scaled_dot_product_attention` where weights are dropped; None for what is not ours.
 
-    query (..., L, E), key (..., S, E), value (..., S, V) -> (..., L, V). Computed in torch's own order.
+    query (..., L, E), key (..., S, E), value (..., S, V) -> (..., L, V). Scores and weights are single at least, as
+    torch has them.
     """
-    if not 0 < dropout_p < 1 or is_causal or enable_gqa or query.device.type != "cpu":
+    if not _ours(dropout_p) or is_causal or enable_gqa or query.device.type != "cpu":
         return None
-    if torch.is_autocast_enabled("cpu"):
-        low = torch.get_autocast_dtype("cpu")
-        query, key, value = query.to(low), key.to(low), value.to(low)
+    low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    high = torch.promote_types(low, torch.float32)
+    query, key, value = (each.to(low).to(high) for each in (query, key, value))
     with torch.autocast("cpu", enabled=False):
         root = math.sqrt(1 / math.sqrt(query.shape[-1]) if scale is None else scale)
         scores = (query * root) @ (key * root).transpose(-2, -1)
@@ -60,7 +65,7 @@ def attend(
                 return None
             scores = scores + added
         weights = torch.softmax(scores, -1)
-        return (weights * kept(weights, dropout_p)) @ value
+        return ((weights * kept(weights, dropout_p)) @ value).to(low)
 
 
 def _added(mask: Tensor, scores: Tensor) -> Tensor:

@@ -79,12 +79,12 @@ def select(
         notes.append(note)
         if found is not None:
             outcomes[found.method.name] = found
-    notes += [BALANCED.format(name) for name, outcome in outcomes.items() if _is_balanced(outcome)]
     temperatures = {name: _temperature(outcome, view) for name, outcome in outcomes.items()}
     carried = [name for name, outcome in outcomes.items() if "transfer" in outcome.method.tags]
     best = _choose({name: outcomes[name] for name in carried}, temperatures, view)
     shippable = {n: o for n, o in outcomes.items() if n == best.winner or "candidate" in o.method.tags}
     choice = _choose(shippable, temperatures, view)
+    notes += [BALANCED.format(best.winner)] if _is_balanced(outcomes[best.winner]) else []
     return Selection(outcomes, temperatures, choice.winner, best.winner, choice.explanation, choice.table, notes)
 
 

@@ -279,9 +279,14 @@ class Descent:
                 if not math.isfinite(line["validation_loss"]):
                     self._give_up(_Diverged("validation loss", line["validation_loss"], self.step))
                     return
-                if self.stopping.better(line["validation_loss"]) and self.phase.patience > 0:
+                better = self.stopping.better(line["validation_loss"])
+                if (better or self._is_near(line["validation_loss"])) and self.phase.patience > 0:
                     self.best = to_arrays(self.network)
         self.curve.append(line)
+
+    def _is_near(self, score: float) -> bool:
+        """Whether a state is as good as the best one, which is not the first."""
+        return self.stopping.best < self.curve[0]["validation_loss"] and score <= self.phase.near * self.stopping.best
 
     def _give_up(self, problem: _Diverged) -> None:
         """Keep the best state if an epoch has ended with one; raise TrainingError otherwise."""

@@ -48,6 +48,7 @@ def test_the_probe_is_kept_where_training_brought_nothing(ground: Playground) ->
     source = model.source.state_dict()
     assert all(bool((tensor == source[name]).all()) for name, tensor in model.network.body.state_dict().items())
     assert model.facts["movement"]["distance"] == 0
+    assert model.trained_parameters() == sum(p.numel() for p in model.network.head_parameters())
 
 
 @pytest.mark.parametrize(("gain", "kept"), [(-0.5, "network"), (0.0, "network"), (0.1, "network"), (0.3, "probe")])
@@ -69,6 +70,7 @@ def test_the_refit_of_a_kept_probe_is_the_probe_of_all_items(ground: Playground)
     again = method.refitted(ground.train(method), ground.view)
     assert again is not None
     whole = ground.train(again)
+    assert whole.trained_parameters() == sum(p.numel() for p in whole.network.head_parameters())
     probe = ground.train(make("linear-probe"))
     np.testing.assert_allclose(whole.logits(ground.test), probe.logits(ground.test), atol=1e-4)
 
@@ -85,6 +87,31 @@ def workshop(ground: Playground) -> Workshop:
     from keiki.engines.plan import make_plan
 
     return Workshop(ground.backbone, ground.cache, ground.bank(), make_plan(threads=1), Randomness(0), Record())
+
+
+@pytest.mark.parametrize("head", ["cosine", "mlp"])
+def test_a_bent_head_has_no_probe_to_fall_back_on(head: str, ground: Playground) -> None:
+    model = ground.train(tuned(head=head, hidden=4))
+    assert "kept" not in model.facts
+
+
+def test_the_rate_of_the_head_is_taken_once_and_survives_a_resume(ground: Playground, tmp_path: Path) -> None:
+    method = tuned(head_rate="auto", epochs=2)
+    whole = ground.train(method, checkpoints=tmp_path / "whole")
+    spread = whole.facts["spread of the features"]
+    x = np.asarray(whole.features(ground.view.items.take(validation_rows(ground.view)[0])), dtype=np.float64)
+    assert spread == pytest.approx(np.abs(x - x.mean(axis=0)).sum(axis=1).mean(), rel=1e-6)
+    assert whole.facts["recipe"]["head_rate"]["value"] == pytest.approx(np.clip(0.25 / spread, 1e-5, 0.1))
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["event"] == "epoch" and event["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ground.train(method, checkpoints=tmp_path / "cut", listeners=(stop,))
+    again = ground.train(method, checkpoints=tmp_path / "cut")
+    ours, theirs = again.network.state_dict(), whole.network.state_dict()
+    assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
 
 
 def test_from_a_probe_nothing_is_compared(ground: Playground) -> None:

@@ -19,7 +19,8 @@ Fit = Callable[..., Run]
 
 @pytest.fixture(autouse=True)
 def _one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keiki.selection.budget.make", lambda name: make(name, {"epochs": 1}))
+    quick_one = {"epochs": 1, "start": "probe"}  # from a probe there is none to fall back on
+    monkeypatch.setattr("keiki.selection.budget.make", lambda name: make(name, quick_one))
 
 
 def told(run: Run) -> str:
@@ -53,6 +54,15 @@ def test_a_gain_beyond_doubt_makes_it_a_candidate(texts: Path, quick: Fit, monke
     assert "fine-tuning by recipe: tune" in [curve.phase for curve in done.report.training]
     assert done.report.transfer is not None
     assert [row.role for row in done.report.transfer.rows].count("winner") == 1
+
+
+def test_what_falls_back_on_the_probe_is_no_candidate(texts: Path, quick: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keiki.selection.budget.gain_lower_bound", lambda *_: 0.1)
+    hopeless = {"epochs": 1, "learning_rate": 1e-12, "head_rate": 1e-12}
+    monkeypatch.setattr("keiki.selection.budget.make", lambda name: make(name, hopeless))
+    done = quick(texts, budget="10m")
+    assert told(done) == "fine-tune was tried and left: trained on all items, it fell back on the probe."
+    assert done.summary["method"] != "fine-tune"
 
 
 def test_nested_folds_may_decide_differently_from_the_final_fit(

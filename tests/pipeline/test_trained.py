@@ -165,7 +165,7 @@ def test_a_probe_has_no_training_to_tell_of(texts: Path, quick: Fit) -> None:
 def test_what_kept_beside_the_probe_is_judged_on_all_items(
     texts: Path, quick: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keiki.selection.budget.make", lambda name: make(name, {"epochs": 1}))
+    monkeypatch.setattr("keiki.selection.budget.make", lambda name: make(name, {"epochs": 1, "start": "probe"}))
     monkeypatch.setattr("keiki.selection.budget.gain_lower_bound", lambda *_: 0.1)
     monkeypatch.setattr("keiki.selection.budget.REPEATS", 1)
     monkeypatch.setattr("keiki.selection.select._choose", _the_tuned_one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,29 @@ def test_the_best_state_is_kept_and_patience_ends_it() -> None:
     assert [epoch["validation_loss"] for epoch in descent.curve] == [0.9, 0.5, 0.7, 0.8]
     assert all(np.array_equal(array, states[1][name]) for name, array in to_arrays(network).items())
     assert not network.training
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        ((0.9, 0.5, 0.52, 0.504, 0.6), 3),
+        ((0.9, 0.5, 0.504, 0.49, 0.6), 3),
+        ((0.9, 0.5, 0.52, 0.6, 0.7), 1),
+        ((0.5, 0.504, 0.504, 0.51, 0.6), 0),
+        ((0.5, 0.504, 0.499, 0.503, 0.6), 3),
+    ],
+)
+def test_of_states_as_good_as_the_best_the_last_is_kept(scores: tuple[float, ...], kept: int) -> None:
+    network = Network()
+    following = iter(scores)
+    states: list[dict[str, Any]] = []
+
+    def validate() -> float:
+        states.append(to_arrays(network))
+        return next(following)
+
+    ran(network, replace(phase(network, epochs=4, validate=validate, patience=9), near=1.01))
+    assert all(np.array_equal(array, states[kept][name]) for name, array in to_arrays(network).items())
 
 
 def test_the_state_before_the_first_epoch_may_be_the_best() -> None:
