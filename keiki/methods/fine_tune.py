@@ -16,7 +16,7 @@ from keiki.methods.linear_probe import LinearProbe
 from keiki.methods.tuning import Tuning, held_losses, learning_part, place_probe, start, tune, validate
 from keiki.methods.tuning_config import Start, TuningConfig
 
-KEPT = "kept"  # among the facts: what was better on the held-back fold
+PREFERRED = "preferred"  # among the facts: what was better on the held-back fold
 PROBE = "probe"
 
 
@@ -70,7 +70,7 @@ class FineTune(Tuning):
         yield validate(model, view, self.config)
 
     def _decided(self, model: Model) -> dict[str, Any]:
-        return {"start": "probe", "until": 0} if model.facts.get(KEPT) == PROBE else {}
+        return {"start": "probe", "until": 0} if model.facts.get(PREFERRED) == PROBE else {}
 
 
 def _keep_the_better(model: Model, view: TrainView, config: FineTune.Config) -> None:
@@ -83,8 +83,8 @@ def _keep_the_better(model: Model, view: TrainView, config: FineTune.Config) -> 
     place_probe(model, view, config)
     losses = tuned - held_losses(model, view, config)
     error = losses.std(ddof=1) / np.sqrt(len(losses)) if len(losses) > 1 else 0.0
-    model.facts[KEPT] = PROBE if losses.mean() > error else "network"
-    if model.facts[KEPT] != PROBE:
+    model.facts[PREFERRED] = PROBE if losses.mean() > error else "network"
+    if model.facts[PREFERRED] != PROBE:
         model.network.load_state_dict(state)
         return
     _tell_of_probe(model)

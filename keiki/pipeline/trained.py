@@ -20,7 +20,7 @@ from keiki.selection.workshop import Outcome, Workshop
 PROBE = "linear-probe"
 OUTSIDE = "beside the stages"  # what `keiki.training.movement` calls what is no part of the pretrained network
 STOPPED = {"time": "budget"}  # what the trainer calls an end otherwise than we do
-KEPT = ("frozen", "recipe", "boundary", "kept")  # facts of a method that are told as they are
+KEPT = ("frozen", "recipe", "boundary", "preferred")  # facts of a method that are told as they are
 SCALAR = str | int | float | bool | None
 
 
@@ -80,7 +80,7 @@ def told(shop: Workshop, task: Task, estimate: Estimate) -> parts.Moved | None:
         recipe=tuple(_choice(name, chosen) for name, chosen in found.get("recipe", {}).items()),
         pace=_plain(found.get("pace")),
         boundary=_plain(found.get("boundary")),
-        probe_kept=found.get("kept") == "probe",
+        probe_kept=found.get("preferred") == "probe",
         probe=beside_probe(shop, task.training_view(), task.items.take([]), final, outcome),
     )
 

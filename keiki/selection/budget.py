@@ -80,7 +80,7 @@ def try_tuning(
     outcome = shop.fit(method, view, test)
     if outcome.cut_short:
         return None, f"{TUNING} was tried and left: the time did not last for a fit on all items."
-    if outcome.facts.get("kept") == "probe":
+    if outcome.facts.get("preferred") == "probe":
         return None, f"{TUNING} was tried and left: trained on all items, it fell back on the probe."
     outcome.out_of_fold = logits
     return outcome, f"{TUNING} was kept: it gains {gains.mean():.3f} nats over the probe (95 % low {low:.3f})."

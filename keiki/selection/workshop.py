@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 # What the first fit has decided, among its facts.
-CHOSEN = ("recipe", "augmenting", "balance", "flips", "mix", "part", "parts", "kept")
+CHOSEN = ("recipe", "augmenting", "balance", "flips", "mix", "part", "parts", "preferred")
 
 
 @dataclass

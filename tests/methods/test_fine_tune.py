@@ -39,7 +39,7 @@ def test_it_begins_with_a_head_that_says_nothing(ground: Playground) -> None:
 def test_the_probe_is_kept_where_training_brought_nothing(ground: Playground) -> None:
     method = tuned(**HOPELESS)
     model = ground.train(method)
-    assert model.facts["kept"] == "probe"
+    assert model.facts["preferred"] == "probe"
     probe = ground.train(make("linear-probe"), view=learning_part(ground.view, method.config))
     np.testing.assert_allclose(model.logits(ground.test), probe.logits(ground.test), atol=1e-4)
     _, stop = validation_rows(ground.view)
@@ -61,7 +61,7 @@ def test_the_probe_has_to_be_better_by_a_standard_error(
     losses = iter([2.0 + gain + differences, np.full(26, 2.0)])
     monkeypatch.setattr("keiki.methods.fine_tune.held_losses", lambda *_: next(losses))
     model = ground.train(tuned())
-    assert model.facts["kept"] == kept
+    assert model.facts["preferred"] == kept
     assert (model.facts["movement"]["distance"] > 0) == (kept == "network")
 
 
@@ -78,7 +78,7 @@ def test_the_refit_of_a_kept_probe_is_the_probe_of_all_items(ground: Playground)
 def test_the_outcome_tells_that_the_probe_was_kept(ground: Playground, tmp_path: Path) -> None:
     shop = workshop(ground)
     outcome = shop.fit(tuned(**HOPELESS), ground.view, ground.test)
-    assert outcome.facts["kept"] == "probe"
+    assert outcome.facts["preferred"] == "probe"
 
 
 def workshop(ground: Playground) -> Workshop:
@@ -92,7 +92,7 @@ def workshop(ground: Playground) -> Workshop:
 @pytest.mark.parametrize("head", ["cosine", "mlp"])
 def test_a_bent_head_has_no_probe_to_fall_back_on(head: str, ground: Playground) -> None:
     model = ground.train(tuned(head=head, hidden=4))
-    assert "kept" not in model.facts
+    assert "preferred" not in model.facts
 
 
 def test_the_rate_of_the_head_is_taken_once_and_survives_a_resume(ground: Playground, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_the_rate_of_the_head_is_taken_once_and_survives_a_resume(ground: Playgr
 
 def test_from_a_probe_nothing_is_compared(ground: Playground) -> None:
     model = ground.train(tuned(start="probe"))
-    assert "kept" not in model.facts
+    assert "preferred" not in model.facts
 
 
 @pytest.mark.parametrize(
