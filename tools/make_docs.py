@@ -15,13 +15,13 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import tuning_table
+from bench.training_rows import training_rows
 from keiki.core.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -174,48 +174,10 @@ def short(number: float) -> str:
 def training() -> str:
     """What was measured of training: steps, kills, damage, and the recipe beside the probe."""
     head = ("figure", "measured", "interval", "n", "to reach", "reached")
-    rows = [*steps(), *survived(), *recipe()]
+    rows = training_rows(ROOT / "bench" / "results")
     where = "From `steps.json`, `kill.json`, `damage.json` and `tuning.json` in `bench/results`, made by `make steps`, "
     where += "`make kill`, `make damage` and `make bench-tuning`; more in [docs/tuning.md](docs/tuning.md)."
     return f"{table(head, map(figure, rows))}\n\n{where}" if rows else "Not measured yet."
-
-
-def steps() -> Iterator[dict[str, Any]]:
-    """Seconds of a training step, in pairs."""
-    for row in results("steps").get("rows", {}).values():
-        found = row["times_faster"]
-        told = {"name": row["words"], "unit": "times faster", "goal": f">= {row['goal']}", "reached": row["reached"]}
-        yield {**found, **told}
-
-
-def survived() -> Iterator[dict[str, Any]]:
-    """Runs that were killed, and checkpoints that were damaged."""
-    if kills := results("kill").get("summary"):
-        told = {"name": "fits killed at a random moment that ended with the same bits", "unit": "", "low": None}
-        counts = {"value": kills["identical"], "high": None, "n": kills["points"], "goal": f">= {kills['points']}"}
-        whole = kills["identical"] == kills["points"]
-        yield {**told, **counts, "reached": whole if not whole or kills["points"] >= 100 else None}
-    if damage := results("damage"):
-        silent = len(damage["bad"])
-        told = {"name": "damaged checkpoints that were loaded silently", "unit": "", "low": None, "high": None}
-        yield {**told, "value": silent, "n": damage["times"], "goal": "<= 0", "reached": silent == 0}
-
-
-def recipe() -> Iterator[dict[str, Any]]:
-    """What fine-tuning by recipe gains over the probe on the same draws."""
-    content = results("tuning")
-    for each in content.get("plan", {}).get("recipe", {}).get("sizes", ()):
-        rows = tuning_table.rows_of(content, "recipe", each)
-        ours, theirs = (rows[name].by_draw("accuracy", 100) for name in ("fine-tune", "linear-probe"))
-        if found := tuning_table.paired(ours, theirs):
-            name = f"OpenMoji, {each} pictures a class: accuracy of `fine-tune` - probe"
-            yield {**vars(found), "name": name, "unit": "points", "goal": None, "reached": None}
-
-
-def results(name: str) -> dict[str, Any]:
-    """A result file; empty where it has not been made."""
-    path = ROOT / "bench" / "results" / f"{name}.json"
-    return read_json(path) if path.is_file() else {}
 
 
 @block

@@ -1,6 +1,6 @@
 """The recipe by the size of the data: what 'auto' stands for, by a written rule.
 
-n: items that are learned from; m = n / classes; b: items a step. The evidence is in docs/log.md ("The recipe").
+n: items that are learned from; m = n / classes; b: items a step. The evidence is in docs/log.md ("what moved it").
 
     batch_size      16 below 200 items, else 32
     epochs          as many as make about 150 steps: at least 10, at most 30

@@ -10,7 +10,7 @@ A method reads like this:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from keiki.methods.known_rows import place_known_rows
 from keiki.methods.linear_probe import LinearProbe
 from keiki.methods.loss_options import HeadOptions, balance_of, head_shape, item_loss
 from keiki.methods.recipe import Size, settle
+from keiki.methods.telling import telling
 from keiki.methods.tuning_config import TuningConfig, steered
 from keiki.nn.softmax import FloatArray
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 REFIT_BELOW = 2000  # items
 CUT_SHORT = "boundary cut short"  # a fact: what of the frozen stages' answers was left out for want of time
 ABOUT = 1.02  # a held-out loss that is so many times the least one is as good: fewer than 1,000 items cannot tell
-SPREAD = "spread of the features"  # among the facts
+SPREAD = "spread of the features"  # a fact, by which the rate of the head goes: see `Size`
 SPREAD_ITEMS = 256  # that it is taken from
 START = "start/"  # before the names of what is laid aside of the start
 
@@ -73,7 +74,8 @@ class Tuning(Method):
         if config.hold_back == "nothing" or not wanted or not model.facts.get("curves") or steered(config):
             return None
         curve = self._telling_curve(model)
-        until, decided = int(telling_epoch(curve["epochs"])), self._decided(model)
+        until = telling([line["validation_loss"] for line in curve["epochs"]], ABOUT)
+        decided = self._decided(model)
         unfit = curve["ended"] == "diverged" or (until == 0 and config.start == "zeros")
         if curve["ended"] == "time" or (unfit and "until" not in decided):
             return None
@@ -88,21 +90,6 @@ class Tuning(Method):
     def _decided(self, model: Model) -> dict[str, Any]:
         """Options that the first fit has chosen values for."""
         return {}
-
-
-def telling_epoch(curve: Sequence[Mapping[str, float]]) -> float:
-    """The epoch to train up to: the last one that is about as good as the best, since rates that have fallen to their
-    end leave the weights at rest; the start only where nothing was better.
-
-    >>> losses = (2.0, 1.0, 0.99, 1.005, 1.2)
-    >>> telling_epoch([{"epoch": number, "validation_loss": loss} for number, loss in enumerate(losses)])
-    3
-    """
-    best = min(curve, key=lambda line: line["validation_loss"])
-    if best["epoch"] == 0:
-        return 0
-    near = [line["epoch"] for line in curve if line["validation_loss"] <= ABOUT * best["validation_loss"]]
-    return max(near)
 
 
 def _shown(model: Model) -> dict[str, Any]:
@@ -130,7 +117,8 @@ def with_network(model: Model, config: HeadOptions | None = None) -> Model:
 
 
 def start(model: Model, view: TrainView, config: TuningConfig) -> Iterator[Phase]:
-    """The phases before the descent: a linear probe on what will be learned from, and its head on the network.
+    """The phases before the descent: a linear probe on what will be learned from, its head on the network, and how
+    large the features are, by which the head will learn.
 
     A head that already fits keeps the features from being distorted in the first steps: Kumar et al. 2022,
     arXiv:2202.10054. The fold that stops training is unseen by both.
@@ -143,6 +131,8 @@ def start(model: Model, view: TrainView, config: TuningConfig) -> Iterator[Phase
     if settled.start == "probe":
         yield from LinearProbe().phases(model, learning_part(view, settled))
         yield Solve("place head", lambda: place_probe(model, view, settled))
+    if config.head_rate == "auto" and config.head == "linear":
+        yield Solve("measure the features", lambda: _measure_spread(model, view, config))
     if settled.augment != "none" and settled.flip == "auto" and view.items.modality == "image":
         yield Solve("may pictures be mirrored", lambda: check_flips(model, learning_part(view, settled)))
 
@@ -239,18 +229,17 @@ def _settled(model: Model, view: TrainView, config: TuningConfig) -> TuningConfi
 def size_of(model: Model, view: TrainView, config: TuningConfig) -> Size:
     """What the recipe goes by."""
     learn, _ = held_back(view, config)
-    spread = _spread(model, view, learn) if config.head_rate == "auto" and config.head == "linear" else nan
-    return Size(len(learn), view.n_classes, view.items.modality, len(model.backbone.stages()), spread)
+    stages = len(model.backbone.stages())
+    return Size(len(learn), view.n_classes, view.items.modality, stages, model.facts.get(SPREAD, nan))
 
 
-def _spread(model: Model, view: TrainView, rows: np.ndarray) -> float:
-    """The mean L1 distance of the frozen features from their mean, taken once: the same before and after a resume."""
-    if SPREAD not in model.facts:
-        learned = view.items.take(rows)
-        some = learned.take(model.bank.sample(learned, SPREAD_ITEMS))
-        features = np.asarray(model.features(some), dtype=np.float64)
-        model.facts[SPREAD] = float(np.abs(features - features.mean(axis=0)).sum(axis=1).mean())
-    return float(model.facts[SPREAD])
+def _measure_spread(model: Model, view: TrainView, config: TuningConfig) -> None:
+    """The mean L1 distance of frozen features from their mean, of some of the items that are learned from."""
+    learn, _ = held_back(view, config)
+    learned = view.items.take(learn)
+    some = learned.take(model.bank.sample(learned, SPREAD_ITEMS))
+    features = np.asarray(model.features(some), dtype=np.float64)
+    model.facts[SPREAD] = float(np.abs(features - features.mean(axis=0)).sum(axis=1).mean())
 
 
 def _variation(model: Model, view: TrainView, config: TuningConfig) -> Augmenting:

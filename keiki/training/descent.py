@@ -18,6 +18,7 @@ from keiki.core.errors import TrainingError
 from keiki.core.random import Randomness
 from keiki.data.task import Batch
 from keiki.methods.base import Descend, Group, Move
+from keiki.methods.telling import telling
 from keiki.nn.faster import faster
 from keiki.training.average import Average
 from keiki.training.checkpoint import State
@@ -279,14 +280,11 @@ class Descent:
                 if not math.isfinite(line["validation_loss"]):
                     self._give_up(_Diverged("validation loss", line["validation_loss"], self.step))
                     return
-                better = self.stopping.better(line["validation_loss"])
-                if (better or self._is_near(line["validation_loss"])) and self.phase.patience > 0:
+                self.stopping.better(line["validation_loss"])
+                scores = [each["validation_loss"] for each in [*self.curve, line]]
+                if self.phase.patience > 0 and telling(scores, self.phase.near) == len(self.curve):
                     self.best = to_arrays(self.network)
         self.curve.append(line)
-
-    def _is_near(self, score: float) -> bool:
-        """Whether a state is as good as the best one, which is not the first."""
-        return self.stopping.best < self.curve[0]["validation_loss"] and score <= self.phase.near * self.stopping.best
 
     def _give_up(self, problem: _Diverged) -> None:
         """Keep the best state if an epoch has ended with one; raise TrainingError otherwise."""

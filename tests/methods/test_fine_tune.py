@@ -11,7 +11,7 @@ import pytest
 
 from keiki.methods.base import make
 from keiki.methods.fine_tune import FineTune
-from keiki.methods.tuning import learning_part, telling_epoch, validation_rows
+from keiki.methods.tuning import learning_part, validation_rows
 from keiki.selection.workshop import Workshop
 from keiki.testing.playground import Playground, playground, small
 
@@ -117,18 +117,3 @@ def test_the_rate_of_the_head_is_taken_once_and_survives_a_resume(ground: Playgr
 def test_from_a_probe_nothing_is_compared(ground: Playground) -> None:
     model = ground.train(tuned(start="probe"))
     assert "preferred" not in model.facts
-
-
-@pytest.mark.parametrize(
-    ("losses", "epoch"),
-    [
-        ((1.0, 1.1, 1.2), 0),
-        ((2.0, 1.0, 1.5, 1.4), 1),
-        ((2.0, 1.0, 1.5, 1.019), 3),
-        ((1.005, 1.0, 1.004), 2),
-        ((1.0,), 0),
-    ],
-)
-def test_the_last_of_equally_good_epochs_tells(losses: tuple[float, ...], epoch: int) -> None:
-    curve: Any = [{"epoch": float(number), "validation_loss": loss} for number, loss in enumerate(losses)]
-    assert telling_epoch(curve) == epoch
