@@ -5,7 +5,7 @@ q(y | x) ~ p(y | x) exp(lift_y), where lift is the logarithm of the class weight
 
 What that means behind the training:
 - The fold that stops training is judged with the lift taken out again, by the log loss at its best temperature
-  (`Balance.held_out_loss`). Judged as they are, balanced logits look worse than natural
+  (`Balance.held_out_losses`). Judged as they are, balanced logits look worse than natural
   ones, and the epoch is kept that has unlearned the balance (Fashion-MNIST, 50 to 1, weights from a probe: macro recall
   75.8 % instead of 79.7). Weighted log loss chooses alike, but hangs on the few held-back items of the rarest class.
 - A probe that starts the descent answers naturally: the lift is added to its bias (`Balance.lifted`), which is the
@@ -65,16 +65,15 @@ class Balance:
         """Weights (N,) of the items for the feed, if that is how."""
         return item_weights(labels, len(self.counts), self.beta) if self.kind == "sampler" else None
 
-    def held_out_loss(self, logits: FloatArray, labels: Index) -> float:
-        """Mean log loss of items that were not learned from; not a number where logits are none."""
-        return float(self.held_out_losses(logits, labels).mean()) if np.isfinite(logits).all() else float("nan")
-
     def held_out_losses(self, logits: FloatArray, labels: Index) -> FloatArray:
-        """Log loss (N,) of items that were not learned from, with the lift taken out, at their best temperature.
+        """Log loss (N,) of items that were not learned from, with the lift taken out, at their best temperature; all of
+        them not a number where a logit is none.
 
         A network that learns grows surer than it is right; that is cured after training by one number, so it must not
         end it.
         """
+        if not np.isfinite(logits).all():
+            return np.full(len(labels), np.nan)
         return calibrated_losses(logits - self.lift, labels)
 
     def lifted(self, head: LinearHead) -> LinearHead:

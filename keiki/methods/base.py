@@ -82,16 +82,16 @@ class Move:
 class Descend:
     """A phase by gradients.
 
-    Every step plays the moves in order on one batch of the feed. `validate` (lower is better), if given, is asked
-    before the first epoch and after each: the best state is kept, and `patience` epochs without a better one end it.
+    Every step plays the moves in order on one batch of the feed. `validate`, if given, is asked before the first epoch
+    and after each for the losses (N,) of the same N held-out items: the last state that they cannot tell from the best
+    one is kept (`keiki.training.stopping`), and `patience` epochs without a better one end it; 0 keeps the last.
 
-    near: scores up to so many times the best one are as good, and of such states the last is kept (rates have fallen by
-    then); but the first state only where none was better. until: epochs after which it ends all the same; the schedule
-    is that of all `epochs`. wake: what wakes the next sleeping groups: every epoch that ends, or `patience` epochs
-    without a better score; while any sleeps nothing ends the phase, and with each wake-up patience begins anew. ema:
-    the weights that are validated and kept are a running mean of those that are trained, with this decay; 0 keeps the
-    trained ones. still: a BatchNorm keeps its statistics even where its own weights move. pieces: a batch is computed
-    in so many parts whose gradients add up, in less memory.
+    until: epochs after which it ends all the same; the schedule is that of all `epochs`. wake: what wakes the next
+    sleeping groups: every epoch that ends, or `patience` epochs without a better score; while any sleeps nothing ends
+    the phase, and with each wake-up patience begins anew. ema: the weights that are validated and kept are a running
+    mean of those that are trained, with this decay; 0 keeps the trained ones. still: a BatchNorm keeps its statistics
+    even where its own weights move. pieces: a batch is computed in so many parts whose gradients add up, in less
+    memory.
     """
 
     name: str
@@ -99,9 +99,8 @@ class Descend:
     epochs: int
     feed: Stream
     until: int | None = None
-    validate: Callable[[], float] | None = None
+    validate: Callable[[], FloatArray] | None = None
     patience: int = 0
-    near: float = 1.0
     warmup_ratio: float = 0.1
     clip_norm: float = 0.0
     schedule: Schedule = "cosine"

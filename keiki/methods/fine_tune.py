@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from keiki.core.options import Linear, Log, option
 from keiki.data.task import TrainView
 from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase, Solve
 from keiki.methods.linear_probe import LinearProbe
+from keiki.methods.paired import is_worse
 from keiki.methods.tuning import Tuning, held_losses, learning_part, place_probe, start, tune, validate
 from keiki.methods.tuning_config import Start, TuningConfig
 
@@ -82,9 +81,7 @@ def _keep_the_better(model: Model, view: TrainView, config: FineTune.Config) -> 
     state = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
     model.network.body.load_state_dict(model.source.state_dict())
     place_probe(model, view, config)
-    losses = tuned - held_losses(model, view, config)
-    error = losses.std(ddof=1) / np.sqrt(len(losses)) if len(losses) > 1 else 0.0
-    model.facts[PREFERRED] = PROBE if losses.mean() > error else "network"
+    model.facts[PREFERRED] = PROBE if is_worse(tuned, held_losses(model, view, config)) else "network"
     if model.facts[PREFERRED] != PROBE:
         model.network.load_state_dict(state)
         return

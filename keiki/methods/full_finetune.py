@@ -16,8 +16,8 @@ from keiki.methods.tuning_config import Start, TuningConfig
 class FullFinetune(Tuning):
     """All weights follow the gradient of the cross-entropy, by AdamW with linear warm-up and cosine decay.
 
-    One fold of the training items is held back; the last state whose log loss on it, at the best temperature, is about
-    the lowest is kept (early stopping).
+    One fold of the training items is held back; kept is the last state whose log loss on it, at the best temperature,
+    is not above the lowest by more than a standard error (early stopping).
     Source: Yosinski et al. 2014, "How transferable are features in deep neural networks?", arXiv:1411.1792; AdamW:
     Loshchilov and Hutter 2019, arXiv:1711.05101. Deviation: the head learns at a rate of its own.
     """

@@ -32,7 +32,6 @@ from keiki.methods.known_rows import place_known_rows
 from keiki.methods.linear_probe import LinearProbe
 from keiki.methods.loss_options import HeadOptions, balance_of, head_shape, item_loss
 from keiki.methods.recipe import Size, settle
-from keiki.methods.telling import telling
 from keiki.methods.tuning_config import TuningConfig, steered
 from keiki.nn.softmax import FloatArray
 
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
 REFIT_BELOW = 2000  # items
 CUT_SHORT = "boundary cut short"  # a fact: what of the frozen stages' answers was left out for want of time
-ABOUT = 1.02  # a held-out loss that is so many times the least one is as good: fewer than 1,000 items cannot tell
 SPREAD = "spread of the features"  # a fact, by which the rate of the head goes: see `Size`
 SPREAD_ITEMS = 256  # that it is taken from
 START = "start/"  # before the names of what is laid aside of the start
@@ -74,7 +72,7 @@ class Tuning(Method):
         if config.hold_back == "nothing" or not wanted or not model.facts.get("curves") or steered(config):
             return None
         curve = self._telling_curve(model)
-        until = telling([line["validation_loss"] for line in curve["epochs"]], ABOUT)
+        until = kept_epoch(curve)
         decided = self._decided(model)
         unfit = curve["ended"] == "diverged" or (until == 0 and config.start == "zeros")
         if curve["ended"] == "time" or (unfit and "until" not in decided):
@@ -90,6 +88,13 @@ class Tuning(Method):
     def _decided(self, model: Model) -> dict[str, Any]:
         """Options that the first fit has chosen values for."""
         return {}
+
+
+def kept_epoch(curve: dict[str, Any]) -> int:
+    """The epoch whose weights a descent has kept."""
+    lines = curve["epochs"]
+    kept = [line for line in lines if "kept" in line] or lines
+    return int(kept[-1]["epoch"])
 
 
 def _shown(model: Model) -> dict[str, Any]:
@@ -198,9 +203,8 @@ def tune(
             weights=balance.sampler(view.labels[learn]),
             mixing=variation.mixing,
         ),
-        validate=_score(model, view, settled, balance),
+        validate=_judge(model, view, settled, balance),
         patience=int(settled.patience),
-        near=ABOUT,
         warmup_ratio=settled.warmup_ratio,
         clip_norm=settled.clip_norm,
         schedule=settled.schedule,
@@ -211,15 +215,15 @@ def tune(
     )
 
 
-def _score(model: Model, view: TrainView, config: TuningConfig, balance: Balance) -> Callable[[], float] | None:
-    """What stops the descent: the log loss, at its best temperature, of the fold that is kept apart."""
+def _judge(model: Model, view: TrainView, config: TuningConfig, balance: Balance) -> Callable[[], FloatArray] | None:
+    """What stops the descent: the log losses, at their best temperature, of the fold that is kept apart."""
     from keiki.nn.network import feed_logits
 
     _, stop = held_back(view, config)
     if not len(stop):
         return None
     held = model.feed(view.items.take(stop), view.labels[stop], int(config.batch_size), shuffle=False)
-    return lambda: balance.held_out_loss(feed_logits(model.network, held, len(stop)), view.labels[stop])
+    return lambda: balance.held_out_losses(feed_logits(model.network, held, len(stop)), view.labels[stop])
 
 
 def _settled(model: Model, view: TrainView, config: TuningConfig) -> TuningConfig:

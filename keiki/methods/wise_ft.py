@@ -14,6 +14,7 @@ from keiki.data.task import TrainView
 from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase, Solve
 from keiki.methods.limits import refuse_outside
+from keiki.methods.paired import is_worse
 from keiki.methods.tuning import Tuning, held_losses, remember_start, start, start_state, tune, validate
 from keiki.methods.tuning_config import TuningConfig
 
@@ -79,6 +80,4 @@ def _mix(model: Model, view: TrainView, config: WiseFt.Config) -> None:
 def _smallest_good(losses: np.ndarray) -> int:
     """The first row of losses (S, N) whose paired difference to the best row is within its standard error."""
     best = losses[losses.mean(axis=1).argmin()]
-    rest = losses - best
-    error = rest.std(axis=1, ddof=1) / np.sqrt(losses.shape[1]) if losses.shape[1] > 1 else np.zeros(len(losses))
-    return int(np.flatnonzero(rest.mean(axis=1) <= error)[0])
+    return next(number for number, each in enumerate(losses) if not is_worse(each, best))

@@ -13,6 +13,7 @@ from keiki.evaluation.calibration import reliability as reliability_bins
 from keiki.evaluation.intervals import Interval as Range
 from keiki.evaluation.protocol import dependent
 from keiki.evaluation.report import schema, words
+from keiki.methods.tuning import kept_epoch
 from keiki.metrics.base import METRICS
 from keiki.pipeline.estimate import SHIPPED, Estimate
 from keiki.pipeline.evidence import Evidence
@@ -157,8 +158,7 @@ def training(estimate: Estimate) -> tuple[schema.TrainingCurve, ...]:
                 for e in curve["epochs"]
                 if "train_loss" in e
             )
-            held = [e for e in curve["epochs"] if "validation_loss" in e]  # before the first epoch, too
-            best = int(min(held, key=lambda e: e["validation_loss"])["epoch"]) if held else None
+            best = kept_epoch(curve) if any("validation_loss" in e for e in curve["epochs"]) else None
             curves.append(
                 schema.TrainingCurve(phase=f"{outcome.method.title}: {curve['phase']}", epochs=epochs, best=best)
             )

@@ -18,7 +18,6 @@ from keiki.core.errors import TrainingError
 from keiki.core.random import Randomness
 from keiki.data.task import Batch
 from keiki.methods.base import Descend, Group, Move
-from keiki.methods.telling import telling
 from keiki.nn.faster import faster
 from keiki.training.average import Average
 from keiki.training.checkpoint import State
@@ -63,7 +62,7 @@ class Descent:
         self.losses: list[float] = []  # of the present epoch
         self.curve: list[dict[str, float]] = []
         self.stopping = Stopping(phase.patience)
-        self.best: dict[str, Array] = {}
+        self.kept: dict[str, Array] = {}
         self.ending: Ending = ""
         pace.place(network)
         self.optimizers = [Optimizer(move) for move in phase.moves]
@@ -141,7 +140,7 @@ class Descent:
             "awake": self.awake,
             "losses": self.losses,
             "curve": self.curve,
-            "best": None if math.isinf(self.stopping.best) else self.stopping.best,
+            "improved": self.stopping.improved,
             "waited": self.stopping.waited,
             "steps": [optimizer.steps() for optimizer in self.optimizers],
             "averaged": self.average.steps if self.average else 0,
@@ -150,8 +149,10 @@ class Descent:
         }
 
     def arrays(self) -> dict[str, Array]:
-        """The optimisers' moments, the means, and the best weights so far."""
-        out = {f"best/{name}": array for name, array in self.best.items()}
+        """The optimisers' moments, the means, the weights to keep so far, and the losses that they are held against."""
+        out = {f"kept/{name}": array for name, array in self.kept.items()}
+        if self.stopping.best is not None:
+            out["best"] = self.stopping.best
         if self.average is not None:
             out |= {f"average/{name}": array for name, array in self.average.arrays().items()}
         for number, optimizer in enumerate(self.optimizers):
@@ -163,10 +164,10 @@ class Descent:
         inside = state.values["inside"]
         self.epoch, self.position, self.awake = inside["epoch"], inside["position"], inside["awake"]
         self.losses, self.curve = list(inside["losses"]), list(inside["curve"])
-        self.stopping.best = math.inf if inside["best"] is None else inside["best"]
-        self.stopping.waited = inside["waited"]
+        self.stopping.best = state.arrays.get("best")
+        self.stopping.improved, self.stopping.waited = inside["improved"], inside["waited"]
         self.pieces, self.ending = inside["pieces"], inside["ending"]
-        self.best = _under(state.arrays, "best/")
+        self.kept = _under(state.arrays, "kept/")
         if self.average is not None:
             self.average.restore(_under(state.arrays, "average/"), inside["averaged"])
         for number, optimizer in enumerate(self.optimizers):
@@ -276,19 +277,19 @@ class Descent:
         line |= facts
         with self.average.in_place_of(self.network) if self.average and self.curve else nullcontext():
             if self.phase.validate is not None:
-                line["validation_loss"] = self.phase.validate()
+                losses = self.phase.validate()
+                line["validation_loss"] = float(losses.mean())
                 if not math.isfinite(line["validation_loss"]):
                     self._give_up(_Diverged("validation loss", line["validation_loss"], self.step))
                     return
-                self.stopping.better(line["validation_loss"])
-                scores = [each["validation_loss"] for each in [*self.curve, line]]
-                if self.phase.patience > 0 and telling(scores, self.phase.near) == len(self.curve):
-                    self.best = to_arrays(self.network)
+                if self.stopping.keeps(losses) and self.phase.patience > 0:
+                    self.kept = to_arrays(self.network)
+                    line["kept"] = 1.0
         self.curve.append(line)
 
     def _give_up(self, problem: _Diverged) -> None:
-        """Keep the best state if an epoch has ended with one; raise TrainingError otherwise."""
-        if self.epoch == 0 or not self.best:
+        """Go back to the state to keep if an epoch has ended with one; raise TrainingError otherwise."""
+        if self.epoch == 0 or not self.kept:
             raise self._too_fast(self._told(problem))
         self.ending = "diverged"
         self.curve[-1] = {**self.curve[-1], "diverged_at_step": float(problem.step)}
@@ -304,8 +305,8 @@ class Descent:
 
     def _settle(self) -> None:
         """Leave the network with the weights to keep; raises TrainingError where they are no numbers."""
-        if self.best:
-            load_arrays(self.network, self.best)
+        if self.kept:
+            load_arrays(self.network, self.kept)
         elif self.average is not None:
             load_arrays(self.network, self.average.arrays())
         moving = self.all_moving

@@ -11,7 +11,7 @@ from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.methods.base import make
 from keiki.methods.public_start import PublicStart
-from keiki.methods.tuning import validation_rows
+from keiki.methods.tuning import kept_epoch, validation_rows
 from keiki.selection.workshop import Workshop
 from keiki.testing.playground import Playground, playground
 
@@ -32,7 +32,7 @@ def work(ground: Playground, tmp_path: Path) -> Workshop:
 def test_it_learns_from_as_many_items_as_the_start_of_ones_own(ground: Playground, work: Workshop) -> None:
     beside = PublicStart.beside(make("full-finetune", OPTIONS))
     first, second = work.fit(beside, ground.view, ground.test).facts["curves"]
-    best = min(first["epochs"], key=lambda line: line["validation_loss"])["epoch"]
+    best = kept_epoch(first)
     learn, _ = validation_rows(ground.view)
     steps = {n: -(-n // 8) - (n % 8 == 1) for n in (len(learn), len(ground.view))}
     assert steps[len(learn)] < steps[len(ground.view)]

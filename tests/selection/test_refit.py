@@ -14,7 +14,7 @@ from keiki.core.files import read_json
 from keiki.core.random import Randomness
 from keiki.core.record import Record
 from keiki.methods.base import Descend, Method, make
-from keiki.methods.tuning import validation_rows
+from keiki.methods.tuning import kept_epoch, validation_rows
 from keiki.selection.workshop import Outcome, Workshop
 from keiki.testing.playground import Playground, playground, same, weights_of
 
@@ -46,7 +46,7 @@ def fitted(ground: Playground, folder: Path, name: str = "full-finetune", **opti
 def test_the_second_fit_learns_from_every_item_up_to_the_best_epoch(ground: Playground, tmp_path: Path) -> None:
     outcome = fitted(ground, tmp_path)
     first, second = outcome.facts["curves"]
-    best = min(first["epochs"], key=lambda line: line["validation_loss"])["epoch"]
+    best = kept_epoch(first)
     assert second["phase"] == "tune, all items"
     assert second["epochs"][-1]["epoch"] == best
     learn, _ = validation_rows(ground.view)
@@ -69,13 +69,13 @@ def test_unseen_answers_are_those_of_the_first_fit(ground: Playground, tmp_path:
 def test_a_probe_that_nothing_beats_is_solved_on_all_items(ground: Playground, tmp_path: Path) -> None:
     outcome = fitted(ground, tmp_path, "lp-ft", learning_rate=1.0, head_rate=1.0, clip_norm=0.0, warmup_ratio=0.0)
     probe = shop(ground, tmp_path).fit(make("linear-probe"), ground.view, ground.test)
-    assert min(outcome.facts["curves"][0]["epochs"], key=lambda line: line["validation_loss"])["epoch"] == 0
+    assert kept_epoch(outcome.facts["curves"][0]) == 0
     np.testing.assert_allclose(outcome.test, probe.test, rtol=1e-4, atol=1e-4)
 
 
 def test_from_zeros_nothing_is_repeated_that_never_got_better(ground: Playground, tmp_path: Path) -> None:
     outcome = fitted(ground, tmp_path, learning_rate=1e-12, head_rate=1e3, clip_norm=0.0)
-    if min(outcome.facts["curves"][0]["epochs"], key=lambda line: line["validation_loss"])["epoch"] == 0:
+    if kept_epoch(outcome.facts["curves"][0]) == 0:
         assert len(outcome.facts["curves"]) == 1
 
 
