@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keiki.core.options import Linear, Log, option
+from keiki.core.options import Linear, option
 from keiki.data.task import TrainView
 from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase, Solve
@@ -40,21 +40,12 @@ class FineTune(Tuning):
     @dataclass(frozen=True, kw_only=True)
     class Config(TuningConfig):
         epochs: int | Auto = option("auto", "passes over the training items, at most", search=Linear(1, 50))
-        learning_rate: float | Auto = option(
-            "auto", "peak rate of the pretrained weights nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
-        )
-        patience: int | Auto = option(
-            "auto", "epochs without a better validation loss before it stops", search=Linear(1, 50)
-        )
         batch_size: int | Auto = option("auto", "items a step", search=Linear(2, 256))
         freeze: str = option(
             "auto", "stages that stay still: auto, none, the first k, all but the last k as -k, or up to NAME"
         )
         augment: Literal["auto", "none", "light", "medium", "strong"] = option(
             "auto", "how strongly training items vary: a level, or auto by the number of items a class"
-        )
-        label_smoothing: float | Auto = option(
-            "auto", "share of the target that is spread over all classes", search=Linear(0.0, 0.5)
         )
         start: Start = option("zeros", "head to start from: a linear probe solved on the frozen features, or zeros")
 

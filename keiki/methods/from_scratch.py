@@ -12,7 +12,7 @@ from keiki.core.random import Randomness
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Model, Phase
 from keiki.methods.tuning import Tuning, start, tune, validate
-from keiki.methods.tuning_config import Start, TuningConfig
+from keiki.methods.tuning_config import PlainConfig
 
 
 @METHODS.add("from-scratch")
@@ -29,11 +29,10 @@ class FromScratch(Tuning):
     tags = frozenset({"control"})
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(TuningConfig):
+    class Config(PlainConfig):
         learning_rate: float = option(1e-3, "peak rate of all weights (AdamW)", search=Log(1e-5, 1e-1))
         head_rate: float = option(1e-3, "peak rate of the head", search=Log(1e-5, 1e-1))
         batch_norm: Literal["still", "moving"] = option("moving", "whether statistics of moving BatchNorms stand still")
-        start: Start = option("zeros", "head to start from: a linear probe solved on the random features, or zeros")
 
     def bring(self, chosen: Backbone, random: Randomness) -> Backbone:
         return chosen.randomised(random.number("from scratch"))

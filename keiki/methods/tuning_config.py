@@ -23,7 +23,7 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
 
     epochs: int | Auto = option(10, "passes over the training items, at most", search=Linear(1, 50))
     learning_rate: float | Auto = option(
-        1e-4, "peak rate of the pretrained weights nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
+        "auto", "peak rate of the pretrained weights nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
     )
     head_rate: float | Auto = option(
         "auto", "peak rate of the head; auto: by how large the features are", search=Log(1e-5, 1e-1)
@@ -32,10 +32,19 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     batch_size: int | Auto = option(32, "items a step", search=Linear(2, 256))
     schedule: Schedule = option("cosine", "how the rates go from their peak", search=OneOf(SCHEDULES))
     warmup_ratio: float = option(0.1, "share of the steps in which the rate rises from 0", search=Linear(0.0, 0.5))
-    patience: int | Auto = option(3, "epochs without a better validation loss before it stops", search=Linear(1, 20))
+    patience: int | Auto = option(
+        "auto",
+        "epochs without a better validation loss before it stops; auto: as many as there are",
+        search=Linear(1, 50),
+    )
     pieces: int = option(1, "parts that a batch is computed in, whose gradients add up: less memory, the same step")
     clip_norm: float = option(1.0, "largest norm of the gradient; 0 does not clip", search=Linear(0.0, 10.0))
     ema: float = option(0.0, "decay of a running mean of the weights, which is kept instead; 0: none")
+    label_smoothing: float | Auto = option(
+        "auto",
+        "share of the target that is spread over all classes; auto: 0.1 without a focal loss",
+        search=Linear(0, 0.5),
+    )
     start: Start = option("probe", "head to start from: a linear probe solved on the frozen features, or zeros")
     freeze: str = option("none", "stages that stay still: none, the first k, all but the last k as -k, or up to NAME")
     layer_decay: float = option(1.0, "rate of a stage over that of the stage after it", search=Linear(0.3, 1.0))
@@ -78,6 +87,19 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
                 "Options unfreeze=stall and schedule=plateau go by a fold that is kept apart, but hold_back=nothing.",
                 hint="Leave hold_back=fold, or choose another schedule.",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainConfig(TuningConfig):
+    """Options of the plain thing that other methods are compared with: a head of zeros, labels as they are."""
+
+    patience: int | Auto = option(
+        3, "epochs without a better validation loss before it stops; auto: as many as there are", search=Linear(1, 50)
+    )
+    label_smoothing: float | Auto = option(
+        0.0, "share of the target that is spread over all classes; auto: 0.1", search=Linear(0.0, 0.5)
+    )
+    start: Start = option("zeros", "head to start from: a linear probe solved on the frozen features, or zeros")
 
 
 def steered(config: TuningConfig) -> bool:

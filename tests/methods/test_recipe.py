@@ -70,12 +70,23 @@ def test_more_items_a_class_open_more_stages() -> None:
     assert depths[-1] == 0
 
 
+NAMES = (
+    "batch_size",
+    "epochs",
+    "patience",
+    "learning_rate",
+    "head_rate",
+    "freeze",
+    "label_smoothing",
+)  # that the rule sets
+
+
 def test_without_auto_nothing_is_changed() -> None:
     for _, kind in METHODS.items():
         config = kind.Config()
         if hasattr(config, "epochs") and kind is not FineTune:
             settled, told = settle(config, Size(300, 16, "image", 18))
-            auto = {"head_rate"} if config.head_rate == "auto" else set()
-            assert replace(settled, head_rate=config.head_rate) == config
+            auto = {name for name, value in config.to_json().items() if value == "auto"} & set(NAMES)
+            assert replace(settled, **dict.fromkeys(auto, "auto")) == config
             assert told.keys() == auto
             assert settle(replace(config, epochs="auto"), Size(300, 16, "image", 18))[1].keys() == {"epochs"} | auto

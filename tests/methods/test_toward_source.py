@@ -97,7 +97,7 @@ def test_at_strength_0_it_is_plain_fine_tuning_bit_for_bit(ground: Playground, n
         "weight_decay": 0.0,
         "clip_norm": 0.0,
     }  # the norm of all gradients adds up further zeros in another order
-    plain = ground.train(to_the_end("full-finetune", idle=idle, start="probe", **same_steps))
+    plain = ground.train(to_the_end("lp-ft", idle=idle, **same_steps))
     found = ground.train(to_the_end(name, **same_steps, **OFF[name]))
     assert moved(plain) > 0
     assert same(body_and_head(plain), body_and_head(found))
@@ -110,7 +110,10 @@ def test_a_stronger_pull_leaves_weights_nearer_to_the_source(ground: Playground)
 
 def test_a_stronger_pull_leaves_maps_nearer_to_the_source(ground: Playground, pictures: Playground) -> None:
     for each in (ground, pictures):
-        far, near = (map_distances(each.train(to_the_end("delta", alpha=alpha)), each) for alpha in (0.0, 1.0))
+        far, near = (
+            map_distances(each.train(to_the_end("delta", alpha=alpha, label_smoothing=0.0)), each)
+            for alpha in (0.0, 1.0)
+        )
         assert 0 < near < 0.8 * far
 
 
@@ -137,7 +140,7 @@ def test_statistics_stand_still_so_that_a_network_with_batchnorms_begins_at_its_
 def test_at_the_source_the_penalty_is_zero(ground: Playground, name: str) -> None:
     values = {"beta": 0.0} if name != "lwf" else {}
     model, phase = descent_of(ground, with_values(name, **values))
-    plain, plain_phase = descent_of(ground, with_values("full-finetune", start="probe"))
+    plain, plain_phase = descent_of(ground, with_values("lp-ft"))
     model.network.eval()
     plain.network.eval()
     batch = first_batch(phase)
@@ -155,7 +158,7 @@ def test_weight_decay_is_off_where_the_pull_takes_its_place(ground: Playground) 
 
 def test_bss_adds_its_share_of_the_smallest_singular_values(ground: Playground) -> None:
     model, phase = descent_of(ground, with_values("bss", eta=0.5, k=2))
-    plain, plain_phase = descent_of(ground, with_values("full-finetune", start="probe"))
+    plain, plain_phase = descent_of(ground, with_values("lp-ft"))
     model.network.eval()
     plain.network.eval()
     batch = first_batch(phase)
@@ -179,7 +182,7 @@ def test_deltas_loss_is_that_of_its_maps(modality: str, request: pytest.FixtureR
     """The penalty once more by hand: maps from hooks, attention from what lies aside, no hook left behind."""
     ground: Playground = request.getfixturevalue("ground" if modality == "text" else "pictures")
     model, phase = descent_of(ground, with_values("delta", alpha=0.7, beta=0.3))
-    plain, plain_phase = descent_of(ground, with_values("full-finetune", start="probe"))
+    plain, plain_phase = descent_of(ground, with_values("lp-ft"))
     with torch.no_grad():
         for network in (model.network, plain.network):
             torch.manual_seed(0)
@@ -262,7 +265,7 @@ def test_co_tuning_relates_classes_by_items_that_it_learns_from_alone(ground: Pl
     assert likest["blue"][0][0] == f"source-{int(table[0].argmax())}"
     model.network.eval()
     batch = first_batch(phase)
-    plain, plain_phase = descent_of(ground, with_values("full-finetune", start="probe"))
+    plain, plain_phase = descent_of(ground, with_values("lp-ft"))
     plain.network.eval()
     difference = phase.moves[0].loss(batch).item() - plain_phase.moves[0].loss(batch).item()
     head = ground.backbone.source_head()
