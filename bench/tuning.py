@@ -7,15 +7,17 @@ boundary  the same draws: the last third of the network is tuned by every method
 unfrozen  10 things a class, 3 draws: the methods as they are
 style     20 things a class, 5 draws: learned from pictures in colour, judged on line drawings of other things
 
-One cell is one method on one draw. Cells run draw by draw, so that a run that is cut has met all methods alike; each
-is kept in bench/results/tuning.json as soon as it is measured, and only missing ones are measured (with --stale also
-those that other code has made). docs/tuning.md is made from that file alone (--table makes nothing else). A method that
-is new in the registry is a new row; what differs from its defaults stands in `ON_BOUNDARY` and `UNFROZEN`.
+One cell is one method on one draw, on a core of its own with one thread. Cells run draw by draw, so that a run that is
+cut has met all methods alike; each is kept in bench/results/tuning.json as soon as it is measured, and only missing
+ones are measured (with --stale also those that other code has made). docs/tuning.md is made from that file alone
+(--table makes nothing else). A method that is new in the registry is a new row; what differs from its defaults stands
+in `ON_BOUNDARY` and `UNFROZEN`.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import json
 import os
@@ -24,6 +26,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import openmoji, packages, tuning_table
 from bench.cells import commit
+from bench.workers import side_by_side
 from keiki.core.files import read_json, write_json, write_text
 from keiki.methods.base import METHODS, make
 
@@ -170,8 +174,8 @@ class Ground:
         self.cache = Cache(cache)
         self.bank = FeatureBank(self.cache, self.plan, Record())
         self.backbone = load(BACKBONE)
-        self.decisions = cache / "decisions.json"  # of this run alone: another load may ask for another pace
-        self.decisions.unlink(missing_ok=True)
+        self.decisions = cache / f"decisions-{os.getpid()}.json"  # another load may ask for another pace
+        atexit.register(self.decisions.unlink, missing_ok=True)
         for style in openmoji.STYLES:
             self.bank.register(read(openmoji.pool() / style).items)
 
@@ -268,34 +272,39 @@ def wanted(options: argparse.Namespace) -> list[Cell]:
 
 def measure(results: Results, cells: Sequence[Cell], options: argparse.Namespace) -> int:
     """Measure what is missing until the time is over; returns how many have failed."""
-    ground = Ground(packages.CACHE / "tuning")
     todo = list(cells) if options.fresh else results.missing(cells, code() if options.stale else None)
     clock = Clock(60 * options.minutes)
-    failed = 0
-    for number, cell in enumerate(todo):
-        if not clock.allows(cell):
-            say(f"stopped after {options.minutes:g} minutes; {len(todo) - number} cells are missing: run it again")
-            break
-        facts = _measured(ground, cell, clock)
+    failed = done = 0
+    if todo:
+        Ground(packages.CACHE / "tuning")  # what all cells share is fetched, drawn and computed once
+    for cell, facts in side_by_side(measured, todo, clock.allows, options.jobs):
+        clock.took(cell, facts["wall"])
         results.put(cell, facts)
-        failed += "error" in facts
+        failed, done = failed + ("error" in facts), done + 1
         words = facts.get("error") or f"{100 * facts['accuracy']:.1f} %, {facts['seconds']:.1f} s"
-        say(f"{number + 1}/{len(todo)} {cell.name}: {words}")
+        say(f"{done}/{len(todo)} {cell.name}: {words}")
+    if done < len(todo):
+        say(f"stopped after {options.minutes:g} minutes; {len(todo) - done} cells are missing: run it again")
     return failed
 
 
-def _measured(ground: Ground, cell: Cell, clock: Clock) -> dict[str, Any]:
+@cache
+def ground() -> Ground:
+    """That of this process."""
+    return Ground(packages.CACHE / "tuning")
+
+
+def measured(cell: Cell) -> dict[str, Any]:
     """The facts of a cell; of one that fails the error, which is told in full, does not stop the others, and is
     measured again next time."""
     load, start = os.getloadavg()[0], time.perf_counter()
     try:
-        facts = ground.measure(cell)
+        facts = ground().measure(cell)
     except Exception as problem:
         traceback.print_exc()
         facts = {"error": f"{type(problem).__name__}: {problem}"}
     gc.collect()
     wall = time.perf_counter() - start
-    clock.took(cell, wall)
     return {**facts, "wall": round(wall, 2), "load": round(load, 2), "code": code(), "commit": commit()}
 
 
@@ -333,6 +342,7 @@ def arguments(given_arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="these methods, and the probe")
     parser.add_argument("--draws", type=int, help="the first so many draws")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop cleanly after so many")
+    parser.add_argument("--jobs", type=int, help="processes side by side, a core each; default: as many as cores")
     parser.add_argument("--stale", action="store_true", help="measure again what other code has made")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
     parser.add_argument("--table", action="store_true", help="measure nothing, only make the page anew")
