@@ -34,6 +34,15 @@ def test_every_weight_lies_on_the_way_from_the_probe_to_the_tuned_network(ground
             torch.testing.assert_close(tensor, 0.75 * source[name] + 0.25 * tuned[name], rtol=1e-5, atol=1e-6)
 
 
+def test_the_descent_begins_with_zeros_and_the_source_keeps_its_probe(ground: Playground) -> None:
+    model = ground.train(make("wise-ft", QUICK))
+    first = model.facts["curves"][0]["epochs"][0]["validation_loss"]
+    assert first == pytest.approx(np.log(len(ground.task.target.classes)))
+    assert model.facts["mix"]["log_loss"]["0.0"] < first
+    from_probe = ground.train(make("wise-ft", {**QUICK, "start": "probe"}))
+    assert from_probe.facts["curves"][0]["epochs"][0]["validation_loss"] < first
+
+
 def test_the_share_with_the_least_held_out_loss_is_taken(ground: Playground) -> None:
     model = ground.train(make("wise-ft", QUICK))
     told = model.facts["mix"]
