@@ -11,8 +11,8 @@ from keiki.core.options import Log, option
 from keiki.core.random import Randomness
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Model, Phase
+from keiki.methods.full_finetune import FullFinetune
 from keiki.methods.tuning import Tuning, start, tune, validate
-from keiki.methods.tuning_config import PlainConfig
 
 
 @METHODS.add("from-scratch")
@@ -29,7 +29,7 @@ class FromScratch(Tuning):
     tags = frozenset({"control"})
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(PlainConfig):
+    class Config(FullFinetune.Config):
         learning_rate: float = option(1e-3, "peak rate of all weights (AdamW)", search=Log(1e-5, 1e-1))
         head_rate: float = option(1e-3, "peak rate of the head", search=Log(1e-5, 1e-1))
         batch_norm: Literal["still", "moving"] = option("moving", "whether statistics of moving BatchNorms stand still")

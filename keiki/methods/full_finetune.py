@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from keiki.core.options import Log, option
+from keiki.core.options import Linear, Log, option
 from keiki.data.task import TrainView
 from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase
 from keiki.methods.tuning import Tuning, start, tune, validate
-from keiki.methods.tuning_config import PlainConfig
+from keiki.methods.tuning_config import Start, TuningConfig
 
 
 @METHODS.add("full-finetune")
@@ -29,10 +29,19 @@ class FullFinetune(Tuning):
     title = "full fine-tuning"
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(PlainConfig):
+    class Config(TuningConfig):
         learning_rate: float | Auto = option(
             1e-4, "peak rate of the pretrained weights nearest to the head (AdamW)", search=Log(1e-6, 1e-2)
         )
+        patience: int | Auto = option(
+            3,
+            "epochs without a better validation loss before it stops; auto: as many as there are",
+            search=Linear(1, 50),
+        )
+        label_smoothing: float | Auto = option(
+            0.0, "share of the target that is spread over all classes; auto: 0.1", search=Linear(0.0, 0.5)
+        )
+        start: Start = option("zeros", "head to start from: a linear probe solved on the frozen features, or zeros")
 
     def phases(self, model: Model, view: TrainView) -> Iterator[Phase]:
         yield from start(model, view, self.config)

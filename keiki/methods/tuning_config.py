@@ -89,19 +89,6 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlainConfig(TuningConfig):
-    """Options of the plain thing that other methods are compared with: a head of zeros, labels as they are."""
-
-    patience: int | Auto = option(
-        3, "epochs without a better validation loss before it stops; auto: as many as there are", search=Linear(1, 50)
-    )
-    label_smoothing: float | Auto = option(
-        0.0, "share of the target that is spread over all classes; auto: 0.1", search=Linear(0.0, 0.5)
-    )
-    start: Start = option("zeros", "head to start from: a linear probe solved on the frozen features, or zeros")
-
-
 def steered(config: TuningConfig) -> bool:
     """Whether validation decides on the way what moves, or how fast."""
     return config.unfreeze == "stall" or config.schedule == "plateau"

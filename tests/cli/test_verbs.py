@@ -104,12 +104,13 @@ def test_a_method_stands_under_its_family_with_what_it_needs(capsys: pytest.Capt
 def test_options_of_its_own_stand_apart_and_fit_the_screen(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Full fine-tuning starts otherwise than the rest of its kind, and shares all else."""
+    """Full fine-tuning is plainer than the rest of its kind, and shares all else."""
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["methods", "full-finetune"]) == 0
     _, own, shared = capsys.readouterr().out.split("(--set OPTION=VALUE):\n")
-    assert [line.split()[0] for line in own.splitlines() if line.startswith("  ") and line[2] != " "] == ["start"]
-    assert "  learning_rate  " in shared
+    names = [line.split()[0] for line in own.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert names == ["label_smoothing", "learning_rate", "patience", "start"]
+    assert "  head_rate  " in shared
     assert max(map(len, shared.splitlines())) <= 80
     assert main(["methods", "linear-probe"]) == 0
     assert "shares with" not in capsys.readouterr().out
