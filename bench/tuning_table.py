@@ -23,7 +23,7 @@ A dash stands for what is missing.
 """
 TITLES = {
     "recipe": "The recipe by the size of the data",
-    "boundary": "The last third of the network, the rest from the cache",
+    "boundary": "The last three stages of the network, the rest from the cache",
     "unfrozen": "Unfrozen",
     "style": "Learned from colour, judged on line drawings of other things",
 }
