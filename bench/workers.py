@@ -10,7 +10,6 @@ from multiprocessing.queues import Queue
 from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-Wanted = Callable[[Any], bool]
 
 
 def cores() -> list[int]:
@@ -19,7 +18,7 @@ def cores() -> list[int]:
 
 
 def side_by_side(
-    work: Callable[[Any], Any], cells: Sequence[Any], allows: Wanted, jobs: int | None = None
+    work: Callable[[Any], Any], cells: Sequence[Any], allows: Callable[[Any], bool], jobs: int | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """(cell, work(cell)) as they are done, in `jobs` processes (as many as cores), each begun only if `allows(cell)`.
 

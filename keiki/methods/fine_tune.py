@@ -23,11 +23,11 @@ PROBE = "probe"
 class FineTune(Tuning):
     """Fine-tuning whose depth, rates and epochs follow from the size of the data, with the probe to fall back on.
 
-    A linear probe chooses the view. The network then begins with a head of zeros (but for rows of classes that a
-    start of the user's own knows), since on one that fits already the
-    body learns little but to be surer; the stages below a depth lie still and answer from the cache. In the end it is
-    the probe that is kept where the held-back fold prefers it by more than a standard error. The rule is written down
-    in `keiki.methods.recipe`, and run.json tells what it has set and why; what is set by hand stays as it is.
+    A linear probe chooses the view. The network then begins with a head of zeros (but for rows of classes that a start
+    of the user's own knows), since on one that fits already the body learns little but to be surer; the stages below a
+    depth lie still and answer from the cache. In the end it is the probe that is kept where the held-back fold prefers
+    it by more than a standard error. The rule is written down in `keiki.methods.recipe`, and run.json tells what it has
+    set and why; what is set by hand stays as it is.
     Source: the idea of one heuristic for all sizes, Kolesnikov et al. 2020, "Big Transfer", arXiv:1912.11370, section
     3.3; smoothed labels, Szegedy et al. 2016, arXiv:1512.00567, section 7. Deviation: the rule is our own, by
     measurement.

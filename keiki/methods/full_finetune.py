@@ -35,7 +35,7 @@ class FullFinetune(Tuning):
         )
         patience: int | Auto = option(
             3,
-            "epochs without a better validation loss before it stops; auto: as many as there are",
+            "epochs without a better validation loss before it stops; auto: all there are; 3 with unfreeze=stall",
             search=Linear(1, 50),
         )
         label_smoothing: float | Auto = option(

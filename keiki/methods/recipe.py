@@ -4,7 +4,7 @@ n: items that are learned from; m = n / classes; b: items a step. The evidence i
 
     batch_size      16 below 200 items, else 32
     epochs          as many as make about 150 steps: at least 10, at most 30
-    patience        as many as the epochs: a schedule that is cut has not come to rest
+    patience        as many as the epochs: a schedule that is cut has not come to rest; 3 where a stall wakes stages
     learning_rate   2e-4; texts a fifth of it
     head_rate       so that a step moves a logit by a quarter: 0.25 / spread (see Size); of a bent head 1e-3
     label_smoothing 0.1, unless the loss is focal
@@ -29,6 +29,7 @@ from keiki.methods.tuning_config import TuningConfig
 STEPS = 150
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 30
 SMALL = 200  # items, below which a step takes 16
+STALL = 3  # epochs without a better loss
 RATE = 2e-4
 TEXT_FACTOR = 1 / 5
 HEAD_STEP = 0.25  # by which a step of AdamW, whose size is the rate, moves the logits of an item
@@ -74,6 +75,8 @@ def settle(config: TuningConfig, size: Size) -> tuple[TuningConfig, dict[str, di
     decide(
         "epochs", epochs, f"about {STEPS} steps of {config.batch_size} items, {FEWEST_EPOCHS} to {MOST_EPOCHS} epochs"
     )
+    if config.unfreeze == "stall":
+        decide("patience", STALL, "epochs that make a stall, which wakes the next stage")
     decide("patience", int(config.epochs), "all epochs: a schedule that is cut has not come to rest")
     decide("freeze", *_freeze(size))
     text = size.modality == "text"

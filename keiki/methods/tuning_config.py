@@ -34,7 +34,7 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     warmup_ratio: float = option(0.1, "share of the steps in which the rate rises from 0", search=Linear(0.0, 0.5))
     patience: int | Auto = option(
         "auto",
-        "epochs without a better validation loss before it stops; auto: as many as there are",
+        "epochs without a better validation loss before it stops; auto: all there are; 3 with unfreeze=stall",
         search=Linear(1, 50),
     )
     pieces: int = option(1, "parts that a batch is computed in, whose gradients add up: less memory, the same step")

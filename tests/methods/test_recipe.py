@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keiki.core.options import rows
-from keiki.methods.base import METHODS
+from keiki.methods.base import METHODS, make
 from keiki.methods.fine_tune import FineTune
 from keiki.methods.freezing import first_moving
 from keiki.methods.recipe import Size, settle
@@ -52,6 +52,14 @@ def test_the_rate_of_the_head_follows_how_large_the_features_are(spread: float, 
     assert told["head_rate"]["why"]
     bent, _ = settle(FineTune.Config(head="cosine"), Size(300, 16, "image", 18, spread))
     assert bent.head_rate == 1e-3
+
+
+@pytest.mark.parametrize("name", ["gradual-unfreezing", "lp-ft", "fine-tune"])
+def test_a_stall_that_wakes_stages_comes_long_before_the_end(name: str) -> None:
+    config = make(name, {"unfreeze": "stall"}).config
+    assert settle(config, Size(300, 16, "image", 18))[0].patience == 3
+    assert settle(replace(config, unfreeze="epoch"), Size(300, 16, "image", 18))[0].patience > 3
+    assert settle(replace(config, patience=2), Size(300, 16, "image", 18))[0].patience == 2
 
 
 def test_smoothed_labels_and_a_focal_loss_do_not_meet() -> None:
