@@ -40,17 +40,18 @@ def convolve(
 ) -> Tensor | None:
     """As `torch.conv2d`; None for what is not ours."""
     square = weight.dim() == 4 and input.dim() == 4 and len(weight) == groups == input.shape[1] > 1
-    if not square or isinstance(padding, str) or _pair(dilation) != (1, 1) or input.device.type != "cpu":
+    if not square or isinstance(padding, str) or pair(dilation) != (1, 1) or input.device.type != "cpu":
         return None
     if torch.is_autocast_enabled("cpu"):
         low = torch.get_autocast_dtype("cpu")
         input, weight, bias = input.to(low), weight.to(low), None if bias is None else bias.to(low)
-    geometry = (_pair(stride), _pair(padding))
+    geometry = (pair(stride), pair(padding))
     answer: Tensor = _Depthwise.apply(input, weight, bias, *geometry)  # type: ignore[no-untyped-call]
     return answer
 
 
-def _pair(value: Any) -> Pair:
+def pair(value: Any) -> Pair:
+    """One number for both sides of a map, or one for each."""
     found = (value, value) if isinstance(value, int) else tuple(value)
     return (found * 2 if len(found) == 1 else found)[:2]
 

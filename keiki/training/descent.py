@@ -18,14 +18,14 @@ from keiki.core.errors import TrainingError
 from keiki.core.random import Randomness
 from keiki.data.task import Batch
 from keiki.methods.base import Descend, Group, Move
-from keiki.nn.faster import faster
+from keiki.nn.faster import faster, has_still_norms, may_fold
 from keiki.training.average import Average
 from keiki.training.checkpoint import State
 from keiki.training.optimizing import Optimizer
 from keiki.training.pace import Pace
 from keiki.training.pieces import is_out_of_memory, most_pieces, split
 from keiki.training.schedule import rate_factor
-from keiki.training.stillness import moving_tensors, release, train_mode
+from keiki.training.stillness import as_it_was, moving_tensors, release, train_mode
 from keiki.training.stopping import Stopping
 
 Array = npt.NDArray[Any]
@@ -64,6 +64,7 @@ class Descent:
         self.stopping = Stopping(phase.patience)
         self.kept: dict[str, Array] = {}
         self.ending: Ending = ""
+        self._folds: bool | None = None  # whether still norms may be folded into convolutions; None: not looked yet
         pace.place(network)
         self.optimizers = [Optimizer(move) for move in phase.moves]
         self.average = Average(phase.ema, moving_tensors(network, self.all_moving)) if phase.ema > 0 else None
@@ -241,6 +242,8 @@ class Descent:
 
         Each attempt draws from `seed` on, as one would that began with its number of pieces.
         """
+        if self._folds is None:
+            self._folds = has_still_norms(self.network) and self._may_fold(move, batch)
         while True:
             torch.manual_seed(seed)
             optimizer.clear()
@@ -253,6 +256,13 @@ class Descent:
                     raise self._too_large(batch) from error
                 self.pieces *= 2
 
+    def _may_fold(self, move: Move, batch: Batch) -> bool:
+        """Looked up on the first items of a batch."""
+        few, _ = next(split(batch, most_pieces(batch)))
+        with as_it_was(self.network):
+            self.network.eval()
+            return may_fold(self.network, lambda: move.loss(few))
+
     def _too_large(self, batch: Batch) -> TrainingError:
         items = max(len(piece.labels) for piece, _ in split(batch, self.pieces))
         return TrainingError(
@@ -263,7 +273,7 @@ class Descent:
     def _in_pieces(self, move: Move, batch: Batch, step: int) -> float:
         total = 0.0
         for piece, share in split(batch, self.pieces):
-            with self.pace.autocast(), faster(self.network):
+            with self.pace.autocast(), faster(self.network, fold=bool(self._folds)):
                 loss = move.loss(piece)
             value = loss.item()
             if not math.isfinite(value):
