@@ -45,6 +45,11 @@ def read(folder: Path) -> dict[str, Any]:
     return content
 
 
+def digest_of(folder: Path) -> str:
+    """What a bundle is known by, as its bundle.json says; nothing is checked but that it is JSON."""
+    return str(_parse(folder / FILE).get("digest"))
+
+
 def _listed(folder: Path, content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     files = content.get("files")
     if isinstance(files, dict) and all(

@@ -18,7 +18,7 @@ from keiki.backbones.base import FAMILIES, Backbone, Card, Family, SourceHead, S
 from keiki.backbones.facts import place, remembered
 from keiki.backbones.stages import stages_of
 from keiki.core.errors import InstallationError, RequestError, UnknownName
-from keiki.core.files import digest, sha256_file, writing
+from keiki.core.files import digest, sha256_file, write_tensors, writing
 from keiki.data.transforms.base import Array, Transform
 from keiki.data.transforms.image import ImageTransform
 from keiki.engines.convert import convert
@@ -205,7 +205,6 @@ def lite0_weights() -> Path:
 
 def _to_safetensors(checkpoint: Path, path: Path) -> None:
     import torch
-    from safetensors.torch import save_file
 
     theirs = torch.load(checkpoint, map_location="cpu", weights_only=True)
     ours = _network(LITE0_FACTS.architecture, pretrained=False, num_classes=1000).state_dict()
@@ -216,8 +215,7 @@ def _to_safetensors(checkpoint: Path, path: Path) -> None:
             f"timm {version('timm')} shapes EfficientNet-Lite0 differently from the shipped weights: {wrong[0]}.",
             hint="Install the versions in constraints.txt.",
         )
-    with writing(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in pairs}, temporary)
+    write_tensors(path, {name: tensor.contiguous().numpy() for name, tensor in pairs})
 
 
 def remembered_facts(name: str) -> Facts:

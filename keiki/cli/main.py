@@ -7,6 +7,7 @@ and raises KeikiError; this file turns errors into one message and the exit code
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import pkgutil
@@ -142,16 +143,20 @@ def _explain(error: Exception, debug: bool) -> KeikiError:
         return RequestError(_sentence(error.format_message()), hint=_usage(error))
     if isinstance(error, OSError):
         what = f"{error.strerror or error}: '{error.filename}'." if error.filename else f"{error}."
-        return _Trouble(what, hint=_cure(error.filename))
+        return _Trouble(what, hint=_cure(error))
     hint = "" if debug else "--debug shows the traceback."
     return KeikiError(f"This is a bug in keiki ({type(error).__name__}: {error}).", hint=hint)
 
 
-def _cure(path: object) -> str:
-    """What to do about a place that the user never named: the cache."""
+def _cure(error: OSError) -> str:
+    """What to do about a full disk, and about a place that the user never named: the cache."""
     from keiki.core.places import CURE, cache_root
 
-    return CURE if isinstance(path, str) and Path(path).is_relative_to(cache_root()) else ""
+    if isinstance(error.filename, str) and Path(error.filename).is_relative_to(cache_root()):
+        return CURE
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Free some space there; a fit that was cut goes on by: keiki fit --resume"
+    return ""
 
 
 class _Trouble(KeikiError):

@@ -65,10 +65,9 @@ class Lines:
     def __call__(self, event: dict[str, Any]) -> None:
         if event["event"] == "stage":
             print(event["name"], file=self._to, flush=True)
-        elif event["event"] == "notes":
-            for note in event["notes"]:
-                print(f"  {note}", file=self._to, flush=True)
-        elif event["event"] == "progress":
+        for note in noted(event):
+            print(f"  {note}", file=self._to, flush=True)
+        if event["event"] == "progress":
             self._tell(str(event["what"]), int(event["done"]), int(event["total"]))
 
     def _tell(self, what: str, done: int, total: int) -> None:
@@ -92,10 +91,9 @@ class Bars:
     def __call__(self, event: dict[str, Any]) -> None:
         if event["event"] == "stage":
             self._bars.console.print(event["name"], style="dim", highlight=False, markup=False)
-        elif event["event"] == "notes":
-            for note in event["notes"]:
-                self._bars.console.print(f"  {note}", highlight=False, markup=False)
-        elif event["event"] == "progress":
+        for note in noted(event):
+            self._bars.console.print(f"  {note}", highlight=False, markup=False)
+        if event["event"] == "progress":
             self._move(str(event["what"]), int(event["done"]), int(event["total"]))
 
     def _move(self, what: str, done: int, total: int) -> None:
@@ -104,6 +102,22 @@ class Bars:
         self._bars.update(self._jobs[what], completed=done, total=total)
         if done >= total:
             self._bars.remove_task(self._jobs.pop(what))
+
+
+def noted(event: dict[str, Any]) -> list[str]:
+    """What an event says of more than how far things are.
+
+    >>> noted({"event": "checkpoint damaged", "folder": "000003", "reason": "its digest does not match"})
+    ['checkpoint 000003 is damaged (its digest does not match) and is left; training goes on from an older one or anew']
+    """
+    if event["event"] == "notes":
+        return list(event["notes"])
+    if event["event"] == "checkpoint damaged":
+        damaged = f"checkpoint {event['folder']} is damaged ({event['reason']}) and is left"
+        return [f"{damaged}; training goes on from an older one or anew"]
+    if event["event"] == "out of memory":
+        return [f"memory was short: each batch of '{event['phase']}' was computed in {event['pieces']} pieces"]
+    return []
 
 
 def pace(done: int, left: int, seconds: float) -> str:

@@ -9,9 +9,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,22 @@ def write_json(path: Path, data: Any) -> Path:
     return write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_tensors(path: Path, arrays: Mapping[str, Any]) -> Path:
+    """Write named arrays as a safetensors file; what the system refuses is an OSError, as everywhere."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    with writing(path) as temporary:
+        try:
+            save_file(dict(arrays), temporary)
+        except SafetensorError as error:
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+    return path
+
+
 def read_json(path: Path) -> Any:
     """The JSON in `path`."""
     return json.loads(path.read_text(encoding="utf-8"))
@@ -49,7 +66,8 @@ def writing(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with _named(path, temporary):
+            yield temporary
         os.chmod(temporary, 0o644)
         _sync(temporary)
         os.replace(temporary, path)
@@ -65,7 +83,8 @@ def writing_folder(path: Path) -> Iterator[Path]:
     with _named(path):
         temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=path.parent))
     try:
-        yield temporary
+        with _named(path, temporary):
+            yield temporary
         os.chmod(temporary, 0o755)
         for file in temporary.rglob("*"):
             _sync(file)
@@ -76,11 +95,17 @@ def writing_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Let what the system refuses name `path`, which the user knows, and not a temporary file beside it."""
+def _named(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let what the system refuses name `path`, which the user knows, and not a temporary file beside it.
+
+    temporary: what stands for it at present; what the system says of other files stays as it is.
+    """
     try:
         yield
     except OSError as error:
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        if temporary is not None and named is not None and not named.is_relative_to(temporary):
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

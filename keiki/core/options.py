@@ -56,9 +56,12 @@ class OneOf:
 Search = Linear | Log | OneOf
 
 
-def option(default: Any, help: str, *, search: Search | None = None) -> Any:
-    """A field of a Config: its default, what it means (with unit), and the range that it may be searched in."""
-    return field(default=default, metadata={"help": help, "search": search})
+def option(default: Any, help: str, *, search: Search | None = None, inner: bool = False) -> Any:
+    """A field of a Config: its default, what it means (with unit), and the range that it may be searched in.
+
+    inner: code sets it, people cannot; it stands in JSON, but not in the docs and not on the command line.
+    """
+    return field(default=default, metadata={"help": help, "search": search, "inner": inner})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,8 @@ class Config:
     @classmethod
     def parse(cls, assignments: Iterable[str]) -> Self:
         """The options from the command line, each `NAME=VALUE`; the value is read by the field's own type."""
-        kinds = _types(cls)
+        inner = {f.name for f in fields(cls) if f.metadata["inner"]}
+        kinds = {name: kind for name, kind in _types(cls).items() if name not in inner}
         values: dict[str, object] = {}
         for text in assignments:
             name, equals, value = text.partition("=")
@@ -113,10 +117,12 @@ class Row:
 
 
 def rows(config: type[Config]) -> list[Row]:
-    """One row an option, in the order of declaration."""
+    """One row an option that people can set, in the order of declaration."""
     kinds = _types(config)
     return [
-        Row(f.name, _label(kinds[f.name]), f.default, f.metadata["help"], f.metadata["search"]) for f in fields(config)
+        Row(f.name, _label(kinds[f.name]), f.default, f.metadata["help"], f.metadata["search"])
+        for f in fields(config)
+        if not f.metadata["inner"]
     ]
 
 

@@ -14,5 +14,5 @@ def refuse_outside(config: Config, name: str, low: float, high: float = math.inf
     if math.isfinite(value) and low <= value <= high and not (above and value == low):
         return
     least = f"above {low:g}" if above else f"at least {low:g}"
-    most = f" and at most {high:g}" if math.isfinite(high) else ""
+    most = f" and at most {high:g}" if math.isfinite(high) else "" if math.isfinite(value) else " and finite"
     raise OptionError(f"Option '{name}' must be {least}{most}, but got {value}.")

@@ -11,6 +11,7 @@ from keiki.core.errors import OptionError
 from keiki.core.options import OneOf, option
 from keiki.data.task import TrainView
 from keiki.methods.base import METHODS, Model, Phase, Solve
+from keiki.methods.chosen import note_choice
 from keiki.methods.tuning import Tuning, held_losses, remember_start, start, start_state, tune, validate
 from keiki.methods.tuning_config import TuningConfig
 
@@ -63,7 +64,7 @@ class Surgical(Tuning):
             yield Solve(f"back to the source for {part}", lambda: _reset(model))
             yield tune(model, view, self.config, name=f"tune {part}", moves=partial(_among, names[part]))
             yield Solve(f"keep {part} if it is best", partial(_keep, model, view, part, self.config))
-        yield Solve("take the best", lambda: _take(model))
+        yield Solve("take the best", lambda: _take(model, self.config))
         yield validate(model, view, self.config)
 
 
@@ -103,10 +104,13 @@ def _keep(model: Model, view: TrainView, part: Part, config: TuningConfig) -> No
     tried[part] = loss
 
 
-def _take(model: Model) -> None:
+def _take(model: Model, config: SurgicalConfig) -> None:
     import torch
 
     best = {name.removeprefix(BEST): array for name, array in model.aside.items() if name.startswith(BEST)}
     model.network.load_state_dict({name: torch.from_numpy(array) for name, array in best.items()})
     model.aside = {}
     model.facts |= model.facts.pop("kept")
+    if config.part == "auto":
+        losses = ", ".join(f"{part} {loss:.3f}" for part, loss in model.facts["parts"].items())
+        note_choice(model, "part", model.facts["part"], f"least log loss on the held-back fold: {losses}")

@@ -26,6 +26,7 @@ from keiki.data.task import Target, TrainView
 from keiki.methods.augmenting import Augmenting, augmenting
 from keiki.methods.balancing import Balance
 from keiki.methods.base import Descend, Group, Method, Model, Move, Phase, Solve
+from keiki.methods.chosen import found_out
 from keiki.methods.flipping import check_flips, flips_of
 from keiki.methods.freezing import first_moving
 from keiki.methods.known_rows import place_known_rows
@@ -59,6 +60,8 @@ class Tuning(Method):
     Config = TuningConfig
 
     def build(self, backbone: Backbone, target: Target, bank: FeatureBank) -> Model:
+        if self.config.freeze != "auto":
+            first_moving(self.config.freeze, [stage.name for stage in backbone.stages()])  # a wrong name is refused now
         return with_network(super().build(backbone, target, bank), self.config)
 
     def refitted(self, model: Model, view: TrainView) -> Tuning | None:
@@ -358,9 +361,10 @@ def validate(model: Model, view: TrainView, config: TuningConfig) -> Solve:
         if len(stop):
             model.out_of_fold = np.full((len(view), view.n_classes), np.nan)
             model.out_of_fold[stop] = model.logits(view.items.take(stop))
-        settled, model.facts["recipe"] = settle(config, size_of(model, view, config))
+        settled, told = settle(config, size_of(model, view, config))
         variation = _variation(model, view, settled)
         model.facts["augmenting"] = variation.facts
+        model.facts["recipe"] = told | found_out(model, config, variation)
         model.facts["boundary"] = _boundary_facts(model, settled, variation)
 
     return Solve("validate", keep)

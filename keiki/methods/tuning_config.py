@@ -61,9 +61,11 @@ class TuningConfig(HeadOptions, LossOptions, AugmentOptions, options.Config):
     boundary_gib: float = option(4.0, "GiB of disk that kept answers may take; beyond it they are computed every time")
     variants: int = option(4, "augmented variants of an item that are kept where its answers are", search=Linear(0, 16))
     hold_back: Literal["fold", "nothing"] = option(
-        "fold", "what training is stopped by: a fold kept apart; with nothing, all items are learned from"
+        "fold", "what training is stopped by: a fold kept apart; with nothing, all items are learned from", inner=True
     )
-    until: int | None = option(None, "epochs after which it ends, on the schedule of all `epochs`; none: all of them")
+    until: int | None = option(
+        None, "epochs after which it ends, on the schedule of all `epochs`; none: all of them", inner=True
+    )
     refit: Literal["auto", "yes", "no"] = option(
         "auto", "whether it is trained once more on all items, up to the epoch that was kept; auto: below 2,000 items"
     )

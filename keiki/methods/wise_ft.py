@@ -13,6 +13,7 @@ from keiki.core.options import Linear, option
 from keiki.data.task import TrainView
 from keiki.methods.augmenting import Auto
 from keiki.methods.base import METHODS, Model, Phase, Solve
+from keiki.methods.chosen import note_choice
 from keiki.methods.limits import refuse_outside
 from keiki.methods.loss_options import head_shape
 from keiki.methods.tuning import Tuning, held_losses, remember_start, start, start_state, tune, validate
@@ -84,3 +85,5 @@ def _mix(model: Model, view: TrainView, config: WiseFt.Config) -> None:
     interpolate(model.network, first, last, shares[at])
     told = {str(share): float(each.mean()) for share, each in zip(shares, losses, strict=False)}
     model.facts["mix"] = {"share": shares[at], "log_loss": told}
+    if config.mix == "auto":
+        note_choice(model, "mix", shares[at], f"least log loss of {len(shares)} mixtures on the held-back fold")

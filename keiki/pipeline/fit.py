@@ -26,13 +26,14 @@ from keiki.evaluation.report.start import Start
 from keiki.evaluation.risk_coverage import risk_coverage
 from keiki.methods.base import METHODS, Method
 from keiki.metrics.base import METRICS
-from keiki.pipeline import answers, starts
+from keiki.pipeline import answers, starts, trained
 from keiki.pipeline import folder as folders
 from keiki.pipeline.cautions import cautions
 from keiki.pipeline.deliver import deliver, measure, shipped_model
 from keiki.pipeline.estimate import SHIPPED, Estimate, estimate
 from keiki.pipeline.evidence import Evidence, find_metric, metric_name, weigh
 from keiki.pipeline.health import examine
+from keiki.pipeline.method import make_method, refuse_modality, refuse_unfit
 from keiki.pipeline.old_data import forgotten, read_old
 from keiki.pipeline.prepare import choose_backbone, choose_controls, datasets, look, read_all
 from keiki.pipeline.reporting import build_report
@@ -45,7 +46,6 @@ from keiki.selection.budget import Budget
 from keiki.selection.select import select
 from keiki.selection.workshop import Workshop
 
-AUTO = "linear-probe"
 NAMING = ("warnings", "notes", "findings")  # what of run.json may name items
 REFUSED = RequestError.exit_code  # of errors that the request or the data are to blame for
 
@@ -116,9 +116,19 @@ def make_request(
 def resume(
     folder: str | Path | None = None, listeners: tuple[Listener, ...] = (), *, data: str | Path | None = None
 ) -> Run:
-    """Go on with a run that was cut: the one in `folder`, or the newest under `runs/` (on `data`, if given)."""
-    path = folders.cut_run(None if data is None else place(str(data))) if folder is None else Path(folder)
-    return run(folders.reopen(path), path, listeners)
+    """Go on with a run that was cut: the one in `folder`, or the newest under `runs/`.
+
+    data: what it must be a run on, if given; raises RequestError where it is not.
+    """
+    wanted = None if data is None else place(str(data))
+    path = folders.cut_run(wanted) if folder is None else Path(folder)
+    request = folders.reopen(path)
+    if wanted is not None and request.data != wanted:
+        raise RequestError(
+            f"The run in '{path}' is on '{request.data}', not on '{wanted}'.",
+            hint="Go on with it by --resume --out alone, or begin anew with another --out.",
+        )
+    return run(request, path, listeners)
 
 
 def run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...] = ()) -> Run:
@@ -143,8 +153,10 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
         record.event("notes", notes=notes(pieces))
         modality = pieces.data.items.modality
         source = open_source(request, modality)
+        record.event("notes", notes=[] if source is None else list(source.notes))
         backbone = choose_backbone(request, modality) if source is None else source.backbone
         refuse_modality(method, modality)
+        refuse_unfit(method, backbone, pieces.task(request.seed).target, bank)
         controls = choose_controls(request, modality, method, backbone)
         old = read_old(request, source)
         pieces = only_trained_on(pieces, source)
@@ -171,6 +183,7 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
         findings = examine(task, seen.alike, found, evidence, bank, backbone, random)
         warnings = [
             *starts.cautions(start, metric.name, sentences.noun(modality)),
+            *trained.cautions(found.final),
             *cautions(task, looks, findings),
         ]
         summary = summarise(folder.name, request, task, found, evidence, shop, warnings, findings, start)
@@ -225,37 +238,6 @@ def _start(
     bank = FeatureBank(shop.cache, shop.plan, shop.record)
     temperature = found.final.temperatures[found.final.winner]
     return replace(start, old=forgotten(old, source, model, temperature, learned, bank, random))
-
-
-def make_method(request: FitRequest) -> Method:
-    """The method that was asked for with its options; `auto` begins with the probe."""
-    kind = METHODS.get(AUTO if request.method == "auto" else request.method)
-    if "control" in kind.tags:
-        raise RequestError(
-            f"Method '{kind.name}' is a control: it is there to be compared with.",
-            hint="Controls run beside every fit; leave --method out.",
-        )
-    if request.budget is not None and request.method != "auto" and not kind.gradient:
-        raise RequestError(
-            f"--budget ends training in time, but '{kind.name}' does not train step by step.",
-            hint="Leave it out, or use --method auto: it tries fine-tuning if the budget allows.",
-        )
-    if request.device != "cpu" and request.method != "auto" and not kind.gradient:
-        raise RequestError(
-            f"--device says what training runs on, but '{kind.name}' does not train step by step.",
-            hint="Leave it out, or choose a method of fine-tuning: keiki methods",
-        )
-    if request.device != "cpu":
-        from keiki.training.pace import find_device
-
-        find_device(request.device)
-    return kind(kind.Config.parse(request.options))
-
-
-def refuse_modality(method: Method, modality: str) -> None:
-    """Raise where a method cannot work on such items."""
-    if modality not in method.modalities:
-        raise RequestError(f"Method '{method.name}' is not for {modality}s.", hint="See: keiki methods")
 
 
 def notes(pieces: Pieces) -> list[str]:

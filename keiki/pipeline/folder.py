@@ -175,6 +175,8 @@ def _refuse_full(folder: Path) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     hint = "Name another by --out."
+    if not folder.is_dir():
+        raise RequestError(f"The output folder '{folder}' is a file.", hint=hint)
     if (folder / DONE).is_file():
         hint = "It holds a finished run. Name another by --out."
     elif (folder / REQUEST).is_file():

@@ -27,7 +27,7 @@ from keiki.methods.base import FloatArray, Method, Model
 from keiki.nn.linear import LinearHead
 from keiki.nn.softmax import softmax
 from keiki.nn.temperature import fit_temperature
-from keiki.pipeline.fit import make_method, refuse_modality
+from keiki.pipeline.method import make_method, refuse_modality
 from keiki.pipeline.prepare import choose_backbone, choose_controls
 from keiki.pipeline.public import DEFAULTS
 from keiki.pipeline.request import FitRequest

@@ -26,9 +26,9 @@ from keiki.evaluation.report import sentences, words
 from keiki.methods.base import Method
 from keiki.pipeline.evidence import find_metric
 from keiki.pipeline.findings import GroupHint
-from keiki.pipeline.fit import make_method, refuse_modality
 from keiki.pipeline.forecast import forecast
 from keiki.pipeline.health import column_hints, guessed_hints, told
+from keiki.pipeline.method import make_method, refuse_modality, refuse_unfit
 from keiki.pipeline.prepare import (
     Seen,
     choose_backbone,
@@ -129,8 +129,9 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
     method = make_method(request)
     refuse_modality(method, modality)
     backbone = choose_backbone(request, modality)
-    controls = choose_controls(request, modality, method, backbone)
     bank = FeatureBank(cache, plan, Record())
+    refuse_unfit(method, backbone, pieces.task(request.seed).target, bank)
+    controls = choose_controls(request, modality, method, backbone)
     asked = first_pass(backbone, controls, random)
     items = _all(pieces)
     register(pieces, bank)

@@ -19,7 +19,7 @@ from keiki.backbones.base import Backbone, SourceHead, load
 from keiki.backbones.features import FeatureBank
 from keiki.backbones.own import OwnBackbone, Weights, is_public, read_head, read_weights
 from keiki.core.errors import BundleError, KeikiError, RequestError
-from keiki.core.files import read_json, sha256_file
+from keiki.core.files import sha256_file
 from keiki.core.options import near_miss
 from keiki.data.load import Pieces
 from keiki.data.task import Dataset, Items, Modality, Part
@@ -93,7 +93,7 @@ def locate(path: Path) -> Path:
 def digest_of(place: Path) -> str:
     """What a located model is known by: the digest in its bundle.json, or of its file."""
     if place.is_dir():
-        return str(read_json(place / manifest.FILE).get("digest"))
+        return manifest.digest_of(place)
     return sha256_file(place)
 
 
@@ -280,8 +280,13 @@ def _from_file(place: Path, request: FitRequest, modality: Modality) -> Source:
     if found.head is not None and classes:
         weight, bias = read_head(place, found.head)
         head = SourceHead(classes, LinearHead(weight, bias)) if len(classes) == len(bias) else None
+        why = f"its metadata name {len(classes)} classes, but it has {len(bias)} outputs"
+    elif texts.keys() & {"classes", "id2label"}:
+        why = "its metadata name its classes in no form that is known (a JSON list of different names, or id2label)"
+    else:
+        why = "the file does not name its classes"
     if found.head is not None and head is None:
-        notes.append(f"The classifier in '{place.name}' was left: the file does not name its classes.")
+        notes.append(f"The classifier in '{place.name}' was left: {why}.")
     body = None if is_public(weights, base) else weights
     if body is None:
         notes.append(f"The weights in '{place.name}' are those of the public '{base.card.name}'.")

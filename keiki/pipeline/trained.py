@@ -9,8 +9,10 @@ import numpy as np
 
 from keiki.data.task import Items, Task, TrainView
 from keiki.evaluation.report import moved as parts
+from keiki.evaluation.report import words
 from keiki.evaluation.report.part import Interval
 from keiki.methods.base import FloatArray, make
+from keiki.methods.tuning import kept_epoch
 from keiki.nn.temperature import calibrated_losses
 from keiki.pipeline.estimate import Estimate
 from keiki.selection.budget import gain_lower_bound
@@ -75,6 +77,8 @@ def told(shop: Workshop, task: Task, estimate: Estimate) -> parts.Moved | None:
         in_all=found.get("seconds_in_all"),
         epochs=found["epochs"],
         steps=found.get("steps", 0),
+        again_epochs=found.get("again", {}).get("epochs", 0),
+        again_steps=found.get("again", {}).get("steps", 0),
         stopped=found.get("stopped", ""),
         frozen=_still(found.get("frozen")),
         recipe=tuple(_choice(name, chosen) for name, chosen in found.get("recipe", {}).items()),
@@ -83,6 +87,39 @@ def told(shop: Workshop, task: Task, estimate: Estimate) -> parts.Moved | None:
         probe_kept=found.get("preferred") == "probe",
         probe=beside_probe(shop, task.training_view(), task.items.take([]), final, outcome),
     )
+
+
+def cautions(final: Selection) -> list[dict[str, str]]:
+    """Warnings of a run as {'what', 'remedy'}: what ships was to be fine-tuned, but is not, or not for long."""
+    outcome = final.outcomes[final.winner]
+    curves = outcome.facts.get("curves", [])
+    if tuned(final) is not outcome or not curves:
+        return []
+    found = []
+    if outcome.facts.get("preferred") == "probe" or _stayed(outcome.facts):
+        found.append(
+            {
+                "what": "Training has brought nothing on the items that were kept apart: what you have is the network "
+                "as it was before, with the head that it began with.",
+                "remedy": "Lower learning_rate, or take --method linear-probe, which costs a fraction of it.",
+            }
+        )
+    if curves[-1]["ended"] == "time":
+        length = words.of(sum(each["steps"] for each in curves), "steps")
+        found.append(
+            {
+                "what": f"Training was cut short by --budget, after {length}.",
+                "remedy": "Give it more time, or freeze more stages.",
+            }
+        )
+    return found
+
+
+def _stayed(facts: dict[str, Any]) -> bool:
+    """Whether the descent that counts was best where it began."""
+    first = [each for each in facts["curves"] if not each.get("again")]
+    telling = next((each for each in first if each["phase"] == facts.get("ships")), first[-1])
+    return kept_epoch(telling) == 0
 
 
 @dataclass(frozen=True)
@@ -140,17 +177,29 @@ def gain(probe: FloatArray, network: FloatArray, view: TrainView) -> Gain | None
 
 
 def _course(outcome: Outcome) -> dict[str, Any]:
-    """How long it trained, why it stopped, and how steps were computed: over all descents, the last one's last."""
+    """How long it trained, why it stopped, and how steps were computed: over all descents, the last one's last.
+
+    `again` holds the length of what was trained once more on all items.
+    """
     curves = outcome.facts.get("curves", [])
     last = curves[-1] if curves else {}
     ended = str(last.get("ended", "")) or None
+    again = _length([each for each in curves if each.get("again")])
     return {
         "seconds": outcome.seconds,
         "seconds_of_steps": sum(each["seconds"] for each in curves) if "seconds" in last else None,
-        "steps": sum(each["steps"] for each in curves) if "steps" in last else None,
-        "epochs": sum("train_loss" in line for each in curves for line in each["epochs"]),
+        **_length([each for each in curves if not each.get("again")]),
+        "again": again if again["epochs"] else None,
         "stopped": STOPPED.get(ended, ended) if ended else None,
         "pace": last.get("pace"),
+    }
+
+
+def _length(curves: list[dict[str, Any]]) -> dict[str, Any]:
+    """Epochs that have begun, and steps where they are known."""
+    return {
+        "epochs": sum("train_loss" in line for each in curves for line in each["epochs"]),
+        "steps": sum(each["steps"] for each in curves) if curves and "steps" in curves[-1] else None,
     }
 
 

@@ -145,7 +145,9 @@ class Workshop:
         if whole.facts["curves"][-1]["ended"] == "time":
             return model  # what was found at leisure is better than what was cut short
         whole.out_of_fold, whole.rehearsal = model.out_of_fold, model
-        curves = [{**each, "phase": f"{each['phase']}, all items"} for each in whole.facts.get("curves", [])]
+        curves = [
+            {**each, "phase": f"{each['phase']}, all items", "again": True} for each in whole.facts.get("curves", [])
+        ]
         first = {name: model.facts[name] for name in CHOSEN if name in model.facts}
         whole.facts = {**model.facts, **whole.facts, **first, "curves": [*model.facts["curves"], *curves]}
         return whole

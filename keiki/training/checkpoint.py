@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from keiki.core.files import TEMPORARY, digest, read_json, sha256_file, write_json, writing_folder
+from keiki.core.files import TEMPORARY, digest, read_json, sha256_file, write_json, write_tensors, writing_folder
 from keiki.core.record import Record
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -50,10 +50,8 @@ class Checkpoints:
         """Write checkpoint `number`; older ones but one go."""
         self._clear()
         with writing_folder(self.folder / f"{number:06d}") as folder:
-            plain = {
-                name: np.asarray(array, order="C") for name, array in arrays.items()
-            }  # keeps arrays without axes so
-            save_file(plain, folder / "state.safetensors")
+            plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # without axes, they stay so
+            write_tensors(folder / "state.safetensors", plain)
             sha256 = sha256_file(folder / "state.safetensors")
             content = {"identity": self.identity, "sha256": sha256, "values": dict(values)}
             write_json(folder / "state.json", _sealed(content))

@@ -310,7 +310,8 @@ class Descent:
     def _too_fast(self, told: str) -> TrainingError:
         return TrainingError(
             f"{told}: the rate is too high for it.",
-            hint="Lower the learning rate, for instance by --set learning_rate=1e-5",
+            hint=f"The highest learning rate was {max(group.learning_rate for group in self.groups):g}; lower it, for "
+            "instance by --set learning_rate=1e-5 --set head_rate=1e-3",
         )
 
     def _settle(self) -> None:

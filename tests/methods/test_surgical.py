@@ -22,6 +22,9 @@ def test_what_has_moved_is_the_part_that_was_kept_and_the_head(
     monkeypatch.setattr("keiki.methods.surgical.held_losses", lambda *_: next(losses))
     model = ground.train(small("surgical"))
     assert model.facts["part"] == best
+    chosen = model.facts["recipe"]["part"]
+    assert chosen["value"] == best
+    assert f"{best} 0.100" in chosen["why"]
     third = thirds([list(parameters) for _, parameters in model.parts()])[best]
     sizes = {name: parameter.numel() for name, parameter in model.network.named_parameters()}
     wanted = {f"body.{name}" for name in third} | {name for name in sizes if name.startswith("head.")}

@@ -49,3 +49,6 @@ def test_the_share_with_the_least_held_out_loss_is_taken(ground: Playground) -> 
     losses = {float(share): loss for share, loss in told["log_loss"].items()}
     assert sorted(losses) == pytest.approx(np.linspace(0, 1, 11))
     assert losses[told["share"]] == min(losses.values())
+    chosen = model.facts["recipe"]["mix"]
+    assert chosen["value"] == told["share"]
+    assert "mix" not in ground.train(make("wise-ft", {**QUICK, "mix": 0.5})).facts["recipe"]

@@ -22,6 +22,7 @@ from keiki.evaluation.report.page import render
 from keiki.pipeline.answers import read
 from keiki.pipeline.fit import Run, fit, make_request, resume
 from keiki.pipeline.prepare import choose_backbone
+from keiki.pipeline.source import open_source
 from keiki.pipeline.starts import among
 from keiki.testing.tiny import TinyVision, easy_dataset
 
@@ -350,10 +351,26 @@ def test_a_classifier_in_it_is_known_by_the_names_beside_it(
     assert run.summary["start"]["as_it_was"] is None or run.summary["start"]["as_it_was"]["n"] == 9
 
 
-def test_a_classifier_without_names_is_left_and_said(mine: Callable[..., Path], photos: Path) -> None:
-    for metadata in (None, {"classes": "[1, 2]"}, {"classes": "not json"}, {"id2label": "[]"}):
-        request = make_request(photos, source=mine(metadata, head=True), backbone="tiny:vision")
-        assert choose_backbone(request, "image").source_head() is None
+@pytest.mark.parametrize(
+    ("metadata", "why"),
+    [
+        (None, "the file does not name its classes"),
+        ({"classes": "[1, 2]"}, "its metadata name 2 classes, but it has 3 outputs"),
+        ({"classes": "not json"}, "its metadata name its classes in no form that is known"),
+        ({"id2label": "[]"}, "its metadata name its classes in no form that is known"),
+    ],
+)
+def test_a_classifier_without_names_is_left_and_said(
+    metadata: dict[str, str] | None, why: str, mine: Callable[..., Path], photos: Path
+) -> None:
+    request = make_request(photos, source=mine(metadata, head=True), backbone="tiny:vision")
+    source = open_source(request, "image")
+    assert source is not None
+    assert source.backbone.source_head() is None
+    assert any(f"The classifier in 'mine.safetensors' was left: {why}" in note for note in source.notes)
+
+
+def test_what_became_of_old_classes_without_names_cannot_be_asked(mine: Callable[..., Path], photos: Path) -> None:
     with pytest.raises(RequestError, match="does not say what its classes are called"):
         started(photos, mine(head=True), backbone="tiny:vision", old=photos)
 
@@ -435,6 +452,9 @@ def test_a_damaged_bundle(new: Path, made: Path, tmp_path: Path) -> None:
     content = file.read_bytes()
     file.write_bytes(bytes([*content[:-9], content[-9] ^ 1, *content[-8:]]))
     assert "was changed after it was written" in refused(new, tmp_path / "damaged")
+    told = tmp_path / "damaged/bundle/bundle.json"
+    told.write_bytes(told.read_bytes()[:300])
+    assert "is damaged: it is not JSON" in refused(new, tmp_path / "damaged")
 
 
 def test_a_bundle_whose_network_is_built_otherwise_here(new: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

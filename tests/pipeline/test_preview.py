@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from keiki.backbones.cache import Cache
-from keiki.core.errors import KeikiError, UnreadableItem
+from keiki.core.errors import KeikiError, RequestError, UnreadableItem
 from keiki.data.task import Items
 from keiki.engines.plan import Plan
 from keiki.pipeline import forecast, preview
-from keiki.pipeline.fit import Run
+from keiki.pipeline.fit import Run, fit
 from keiki.pipeline.preview import dry_run
 from keiki.pipeline.request import FitRequest
 
@@ -165,6 +165,30 @@ def test_what_a_fit_refuses_is_refused(texts: Path, tmp_path: Path) -> None:
         dry_run(request(texts, metric="f1"), Cache(tmp_path / "cache", 2**30), PLAN)
     with pytest.raises(KeikiError, match="no method 'nothing'"):
         dry_run(request(texts, method="nothing"), Cache(tmp_path / "cache", 2**30), PLAN)
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "told"),
+    [
+        ("lp-ft", "freeze=nowhere", "no stage 'nowhere'"),
+        ("lp-ft", "freeze=-99", "names 99 stages"),
+        ("lora", "targets=zzz", "zzz"),
+        ("lora", "rank=100000", "'rank' is 100000"),
+        ("lora", "reduction=4", "Method 'lora' has no option 'reduction'. .*'adapter'"),
+        ("lora", "until=1", "no option 'until'"),
+        ("auto", "epochs=1", "'linear-probe', with which 'auto' begins, has no option 'epochs'"),
+        ("auto", "hold_back=nothing", "no option 'hold_back'"),
+    ],
+)
+def test_what_the_network_cannot_be_is_refused_before_anything_is_computed(
+    method: str, option: str, told: str, texts: Path, tmp_path: Path
+) -> None:
+    asked = request(texts, method=method, options=(option,))
+    with pytest.raises(RequestError, match=told):
+        dry_run(asked, Cache(tmp_path / "cache", 2**30), PLAN)
+    with pytest.raises(RequestError, match=told):
+        fit(texts, method=method, options=[option], backbone="tiny:text", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_newest_part_is_told(table: Callable[..., Path], rows: Rows, tmp_path: Path) -> None:

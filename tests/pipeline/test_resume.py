@@ -136,6 +136,18 @@ def test_a_run_is_found_by_its_data(texts: Path, table: Callable[..., Path], row
         resume(data=texts)
 
 
+def test_a_run_on_other_data_than_those_that_are_named_is_not_gone_on_with(
+    texts: Path, table: Callable[..., Path], rows: Any, quick: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = table(rows, "other.csv")
+    with pytest.raises(Killed):
+        quick(texts, out="runs/a", listeners=(Bomb(event="stage", name="fit"),))
+    assert main(["fit", str(other), "--resume", "--out", "runs/a"]) == 2
+    said = capsys.readouterr().err
+    assert f"The run in 'runs/a' is on '{texts}', not on '{other}'" in said
+    assert resume("runs/a", data=texts).summary["task"]["name"] == "texts"
+
+
 def test_a_run_that_another_process_works_on_is_left_alone(texts: Path, quick: Fit) -> None:
     with pytest.raises(Killed):
         quick(texts, out="runs/a", listeners=(Bomb(event="stage", name="fit"),))

@@ -61,6 +61,38 @@ def test_the_block_adds_up_the_descents_and_tells_how_the_last_one_ended() -> No
     }
 
 
+def test_what_was_trained_once_more_on_all_items_is_counted_apart() -> None:
+    again = {**CURVES[1], "phase": "tune, all items", "again": True, "ended": "epochs"}
+    found = trained.block(final(outcome("lp-ft", curves=[*CURVES, again])), SHOP)["training"]
+    assert (found["epochs"], found["steps"], found["again"]) == (3, 10, {"epochs": 2, "steps": 6})
+    assert found["seconds_of_steps"] == 6.5
+
+
+def told(*kept: float, phase: str = "tune", ended: str = "epochs") -> dict[str, Any]:
+    lines = [{"epoch": float(e), **({"kept": 1.0} if e in kept else {})} for e in range(3)]
+    return {"phase": phase, "epochs": lines, "ended": ended, "steps": 7, "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"curves": [told(0, 2)]}, []),
+        ({"curves": [told(0)]}, ["has brought nothing"]),
+        ({"curves": [told(0, 1), {**told(), "again": True}]}, []),
+        ({"curves": [told(0), {**told(2), "again": True}]}, ["has brought nothing"]),
+        ({"curves": [told(0, 1)], "preferred": "probe"}, ["has brought nothing"]),
+        ({"curves": [told(0, 1, phase="tune first"), told(0, phase="tune last")], "ships": "tune first"}, []),
+        ({"curves": [told(0, 1, ended="time")]}, ["cut short by --budget, after 7 steps"]),
+        ({"curves": []}, []),
+    ],
+)
+def test_training_that_brought_nothing_or_was_cut_is_a_caution(facts: dict[str, Any], words: list[str]) -> None:
+    found = trained.cautions(final(outcome("lp-ft", **facts)))
+    assert len(found) == len(words)
+    assert all(word in each["what"] for word, each in zip(words, found, strict=True))
+    assert trained.cautions(final(outcome("linear-probe"), outcome("lp-ft", **facts))) == []
+
+
 def test_what_is_not_known_is_left_out_and_what_is_known_stands_as_it_is() -> None:
     facts = {
         "frozen": {"tensors": 3, "parameters": 9, "digest_before": "a", "digest_after": "a"},

@@ -81,7 +81,8 @@ class Moved(Part):
     `n_moved` of them were free to move; head: numbers in the head of the task, which is new. fitted: how many numbers
     were trained, `share` of all; where they are `merged` they stood beside the weights and were added to them in the
     end. seconds: of the fit that made it, `descending` of them in steps; `in_all` with the
-    fits that judged it. stopped: epochs | patience | budget | diverged. pace, boundary: how steps were computed, and
+    fits that judged it. epochs, steps: of the first fit; again_epochs, again_steps: of that on all items, where there
+    was one. stopped: epochs | patience | budget | diverged. pace, boundary: how steps were computed, and
     what of the frozen stages' answers was kept instead of being computed anew (or `why_not`), as names and values.
     probe_kept: whether the linear probe was better on the items kept apart, and is what the method ended with.
     """
@@ -99,6 +100,8 @@ class Moved(Part):
     in_all: float | None = None
     epochs: int = 0
     steps: int = 0
+    again_epochs: int = 0
+    again_steps: int = 0
     stopped: str = ""
     frozen: Still | None = None
     recipe: tuple[Choice, ...] = ()

@@ -68,7 +68,9 @@ def proof(still: Still) -> str:
 def ended(moved: Moved) -> str:
     """How long it trained and why it stopped."""
     why = STOPPED.get(moved.stopped, moved.stopped)
-    length = f"{words.of(moved.epochs, 'epochs')} ({words.of(moved.steps, 'steps')})"
+    length = _length(moved.epochs, moved.steps)
+    if moved.again_epochs:
+        length = f"{length}, then once more on all items for {_length(moved.again_epochs, moved.again_steps)}"
     return f"{length}; {why}" if why else length
 
 
@@ -112,6 +114,10 @@ def value(one: Plain) -> str:
     if one is None or isinstance(one, bool):
         return {None: words.DASH, True: "yes", False: "no"}[one]
     return words.number(one) if isinstance(one, float) else str(one)
+
+
+def _length(epochs: int, steps: int) -> str:
+    return f"{words.of(epochs, 'epochs')} ({words.of(steps, 'steps')})"
 
 
 def _says(piece: Piece) -> str:

@@ -177,3 +177,10 @@ def test_what_was_kept_of_the_frozen_parts_is_said_or_why_not() -> None:
         "the answers of the first part for each item, at most 812 B"
     )
     assert movement.kept({"stages": 5, "why_not": "the disk is full"}) == "nothing: the disk is full"
+
+
+def test_a_second_training_on_all_items_is_told_apart() -> None:
+    told = movement.ended(moved([True], stopped="epochs", epochs=3, steps=9, again_epochs=2, again_steps=8))
+    assert told == (
+        "3 epochs (9 steps), then once more on all items for 2 epochs (8 steps); " + movement.STOPPED["epochs"]
+    )
