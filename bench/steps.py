@@ -33,7 +33,7 @@ from bench import data, openmoji
 from bench.cells import commit
 from bench.packages import CACHE
 from bench.ratios import median, median_ratio
-from bench.tuning import LAST_THIRD, code, machine, say
+from bench.tuning import LAST_THIRD, code, machine, say, vectors
 from keiki.core.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -215,6 +215,7 @@ def measure(name: str, pairs: int) -> Facts:
         "reached": ratio.value >= row.goal,
         "pairs": [[round(one, 6), round(other, 6)] for one, other in timed],
         "load": {"before": round(load, 2), "after": round(os.getloadavg()[0], 2)},
+        "vectors": vectors(),
         "code": code(),
         "commit": commit(),
     }

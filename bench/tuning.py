@@ -306,7 +306,8 @@ def measured(cell: Cell) -> dict[str, Any]:
         facts = {"error": f"{type(problem).__name__}: {problem}"}
     gc.collect()
     wall = time.perf_counter() - start
-    return {**facts, "wall": round(wall, 2), "load": round(load, 2), "code": code(), "commit": commit()}
+    made = {"vectors": vectors(), "code": code(), "commit": commit()}
+    return {**facts, "wall": round(wall, 2), "load": round(load, 2), **made}
 
 
 class Clock:
@@ -331,6 +332,13 @@ def machine() -> dict[str, Any]:
     versions = {name: version(name) for name in PACKAGES}
     data = {"openmoji": packages.OPENMOJI, "resvg": packages.RESVG}
     return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "versions": versions, "data": data}
+
+
+def vectors() -> str:
+    """The widest vector instructions that torch uses here; machines of one name differ in them, and so do seconds."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
 
 
 def say(line: str) -> None:

@@ -212,8 +212,9 @@ def _state(content: Facts, rows: Sequence[Row]) -> str:
         machine = content["machine"]
         versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         commits = ", ".join(sorted({facts["commit"] for facts in whole}))
-        lines.append(f"{machine['cpu']}, {machine['cores']} cores; load {min(loads)} to {max(loads)}; {versions};")
-        lines.append(f"{', '.join(machine['data'].values())}; measured at {commits}.")
+        vectors = ", ".join(sorted({facts.get("vectors", "vectors not noted") for facts in whole}))
+        lines.append(f"{machine['cpu']}, {machine['cores']} cores ({vectors}); load {min(loads)} to {max(loads)};")
+        lines.append(f"{versions}; {', '.join(machine['data'].values())}; measured at {commits}.")
     return "\n".join(lines) + "\n"
 
 
