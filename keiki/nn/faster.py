@@ -30,13 +30,18 @@ def faster(network: nn.Module, *, fold: bool = True) -> AbstractContextManager[A
 
     fold: whether still BatchNorms become a part of the convolutions before them: see `may_fold`.
     """
-    here = all(parameter.device.type == "cpu" for parameter in network.parameters())
-    fold = fold and has_still_norms(network)
-    gains = here and (fold or any(is_depthwise(module) or _drops(module) for module in network.modules()))
+    if not _on_cpu(network):
+        return nullcontext()
+    fold = fold and _has_still_norms(network)
+    gains = fold or any(is_depthwise(module) or _drops(module) for module in network.modules())
     return _Faster(fold) if gains else nullcontext()
 
 
-def has_still_norms(network: nn.Module) -> bool:
+def _on_cpu(network: nn.Module) -> bool:
+    return all(parameter.device.type == "cpu" for parameter in network.parameters())
+
+
+def _has_still_norms(network: nn.Module) -> bool:
     return any(is_still(module) for module in network.modules())
 
 
@@ -45,12 +50,17 @@ def _drops(module: nn.Module) -> bool:
 
 
 def may_fold(network: nn.Module, loss: Callable[[], Tensor]) -> bool:
-    """Whether `loss` of a network in eval mode has the same gradients with norms folded into convolutions.
+    """Whether there are norms to fold, and `loss` of the network in eval mode has the same gradients with them folded.
 
     It has, unless a map goes where no function of torch is called with it (an autograd function of the network's own).
     """
-    with _Faster(fold=True):
-        found = _gradients(network, loss)
+    if not _on_cpu(network) or not _has_still_norms(network):
+        return False
+    try:
+        with _Faster(fold=True):
+            found = _gradients(network, loss)
+    except RuntimeError:  # something took what stood for a map and could not work with it
+        return False
     expected = _gradients(network, loss)
     away = sum(float((one - other).square().sum()) for one, other in zip(found, expected, strict=True))
     return math.sqrt(away) <= NEAR * math.sqrt(sum(float(each.square().sum()) for each in expected))

@@ -18,7 +18,7 @@ from keiki.core.errors import TrainingError
 from keiki.core.random import Randomness
 from keiki.data.task import Batch
 from keiki.methods.base import Descend, Group, Move
-from keiki.nn.faster import faster, has_still_norms, may_fold
+from keiki.nn.faster import faster, may_fold
 from keiki.training.average import Average
 from keiki.training.checkpoint import State
 from keiki.training.optimizing import Optimizer
@@ -243,7 +243,7 @@ class Descent:
         Each attempt draws from `seed` on, as one would that began with its number of pieces.
         """
         if self._folds is None:
-            self._folds = has_still_norms(self.network) and self._may_fold(move, batch)
+            self._folds = self._may_fold(move, batch)
         while True:
             torch.manual_seed(seed)
             optimizer.clear()
