@@ -156,11 +156,12 @@ def _run(request: FitRequest, folder: Path, listeners: tuple[Listener, ...]) -> 
         record.event("notes", notes=[] if source is None else list(source.notes))
         backbone = choose_backbone(request, modality) if source is None else source.backbone
         refuse_modality(method, modality)
-        refuse_unfit(method, backbone, pieces.task(request.seed).target, bank)
         controls = choose_controls(request, modality, method, backbone)
         old = read_old(request, source)
         pieces = only_trained_on(pieces, source)
-        find_metric(request.metric, request.positive, pieces.task(request.seed))  # refused before anything is computed
+        posed = pieces.task(request.seed)
+        find_metric(request.metric, request.positive, posed)  # refused before anything is computed
+        refuse_unfit(method, backbone, posed.target, bank)
     with record.stage("features"):
         seen = look(pieces, bank, backbone, controls, random, record)
         task = seen.task(request.seed, request.near_copies)

@@ -130,7 +130,6 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
     refuse_modality(method, modality)
     backbone = choose_backbone(request, modality)
     bank = FeatureBank(cache, plan, Record())
-    refuse_unfit(method, backbone, pieces.task(request.seed).target, bank)
     controls = choose_controls(request, modality, method, backbone)
     asked = first_pass(backbone, controls, random)
     items = _all(pieces)
@@ -139,6 +138,7 @@ def dry_run(request: FitRequest, cache: Cache | None = None, plan: Plan | None =
     seen = _seen(pieces, bank, backbone, controls, random, whole=not any(missing))
     task = (seen or Seen(pieces, Alike())).task(request.seed, request.near_copies)
     find_metric(request.metric, request.positive, task)
+    refuse_unfit(method, backbone, task.target, bank)
     sample = items.take(np.sort(random.numpy("dry run").permutation(len(items))[:TIMED]))
 
     @functools.cache
